@@ -1,0 +1,1 @@
+//! How the schema got here; append-only.
