@@ -1,1 +1,6 @@
-//! linli.
+//! linli (邻里): the service behind a district's volunteer points programme. `ARCHITECTURE.md` is the map.
+
+pub mod calendar;
+pub mod clock;
+pub mod config;
+pub mod crypto;
