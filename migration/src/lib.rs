@@ -1,1 +1,28 @@
-//! How the schema got here; append-only.
+//! How the schema got here; append-only, each step with a working `down`.
+
+use sea_orm_migration::prelude::*;
+
+mod ddl;
+mod m20261122_000001_regions;
+mod m20261122_000002_people;
+mod m20261122_000003_service;
+mod m20261122_000004_points;
+mod m20261122_000005_redemption;
+mod m20261122_000006_house;
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_regions::Migration),
+            Box::new(m20261122_000002_people::Migration),
+            Box::new(m20261122_000003_service::Migration),
+            Box::new(m20261122_000004_points::Migration),
+            Box::new(m20261122_000005_redemption::Migration),
+            Box::new(m20261122_000006_house::Migration),
+        ]
+    }
+}
