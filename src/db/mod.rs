@@ -1,0 +1,172 @@
+//! Connecting, the write path, and what a database error means. The only room that knows which database it is.
+//!
+//! - All writes go through [`Db::write`]: one command, one transaction. On SQLite one writer thread groups the waiting
+//!   commands into one transaction, a savepoint each, and answers after the common commit; on PostgreSQL each command has
+//!   its own transaction and runs again when the database asks for it (40001, 40P01).
+//! - Plain reads go through [`Db::read`].
+//! - Part of a command that may fail alone runs in [`Txn::nested`].
+//! - [`fault`] tells what a [`DbErr`] means, the same on both databases.
+//!
+//! What is measured and why it looks like this: `docs/adr/0001-write-path.md`.
+
+mod fault;
+mod insert;
+mod migrate;
+mod postgres;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod txn;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+
+pub use fault::{CommandError, Fault, Violation, fault};
+pub use insert::{insert_all, rows_per_statement};
+pub use txn::Txn;
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// `sqlite://data/linli.db` or `postgres://user@host/name`. What the URL says in `options` is kept
+    /// (`?options=-c%20search_path%3Dmine,public`).
+    pub url: String,
+    /// SQLite: below this much free space (MiB) beside the file, writes answer [`Fault::Unavailable`]. 0 switches it off.
+    pub min_free_mib: u64,
+    /// Readers on SQLite, the whole pool on PostgreSQL.
+    pub max_connections: u32,
+}
+
+/// The database. Cheap to clone; all clones share the connections and, on SQLite, the writer.
+#[derive(Clone)]
+pub struct Db {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: DbOptions,
+    side: Side,
+}
+
+enum Side {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+impl Db {
+    /// Opens the database; SQLite's file (0600) and directory are made if missing. Runs no migration.
+    ///
+    /// # Errors
+    /// The URL is of neither database, nothing answers there, or SQLite is older than 3.51.3.
+    pub async fn connect(options: &DbOptions) -> Result<Self, DbErr> {
+        let side = if options.url.starts_with("sqlite:") {
+            Side::Sqlite(sqlite::Sqlite::connect(options).await?)
+        } else if DbBackend::Postgres.is_prefix_of(&options.url) {
+            Side::Postgres(postgres::Postgres::connect(options).await?)
+        } else {
+            return Err(fault::connection_error("the database URL begins with neither sqlite: nor postgres:"));
+        };
+        Ok(Self { shared: Arc::new(Shared { options: options.clone(), side }) })
+    }
+
+    /// For plain reads. SQLite refuses to write here; on PostgreSQL nothing but this sentence does.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => sqlite.readers(),
+            Side::Postgres(postgres) => postgres.pool(),
+        }
+    }
+
+    /// Runs `command` in one transaction and answers after its commit.
+    ///
+    /// The command may run more than once (PostgreSQL) and shares the writer with everybody (SQLite): nothing but `txn` is
+    /// awaited in it, never `db.write`; ids and times are drawn before. `Err` undoes all it did, and so does a panic.
+    /// A [`DbErr`] that it met must come out as its error, unless it happened inside [`Txn::nested`].
+    ///
+    /// # Errors
+    /// The command's own; [`Fault::Serialization`] after five tries; [`Fault::Unavailable`] where the database or the space
+    /// is gone. If that came from the commit, the outcome is unknown: a repeat with the same key finds out.
+    pub async fn write<F, T, E>(&self, command: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Txn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => sqlite.write(command).await,
+            Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Short).await,
+        }
+    }
+
+    /// As [`Db::write`], for a command of many or heavy statements, such as an import: PostgreSQL gives each of its
+    /// statements a minute instead of eight seconds. The time of a whole command is never limited.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_long<F, T, E>(&self, command: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Txn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => sqlite.write(command).await,
+            Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Long).await,
+        }
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        match &self.shared.side {
+            Side::Sqlite(_) => DbBackend::Sqlite,
+            Side::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    /// The database's clock, in microseconds. SQLite has none of its own: there it is this machine's.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>, DbErr> {
+        let clock = match &self.shared.side {
+            Side::Sqlite(_) => "SELECT 1",
+            Side::Postgres(_) => "SELECT clock_timestamp()",
+        };
+        let row = self.read().query_one_raw(Statement::from_string(self.backend(), clock)).await;
+        let row = row.inspect_err(|error| self.suspect(error))?;
+        match &self.shared.side {
+            Side::Sqlite(_) => Ok(Utc::now().trunc_subsecs(6)),
+            Side::Postgres(_) => row.ok_or(DbErr::RecordNotFound(clock.to_owned()))?.try_get_by_index(0),
+        }
+    }
+
+    /// Brings the schema up to date, one migrator at a time on whatever node.
+    ///
+    /// # Errors
+    /// A migration failed, or on PostgreSQL another node has been migrating for more than a minute.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => migrate::sqlite(sqlite.path()).await,
+            Side::Postgres(_) => migrate::postgres(&self.shared.options.url).await,
+        }
+    }
+
+    /// How many migrations this program knows and the database has not.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
+        migrate::pending(self.read()).await.inspect_err(|error| self.suspect(error))
+    }
+
+    /// Tells the pool that the connections it has may all be as dead as the one that gave `error`.
+    fn suspect(&self, error: &DbErr) {
+        if let Side::Postgres(postgres) = &self.shared.side {
+            postgres.suspect(error);
+        }
+    }
+}

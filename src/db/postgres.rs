@@ -1,0 +1,209 @@
+//! PostgreSQL: a pool, and each command in a transaction of its own.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    TransactionTrait, sqlx,
+};
+
+use super::DbOptions;
+use super::fault::{CommandError, Fault, connection_error, connection_is_dead, fault};
+use super::txn::{Txn, aborted_error};
+
+/// How often a command is run before its serialization failure is told.
+const RUNS: u32 = 5;
+/// For connecting, or for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// A COMMIT can wait for a standby, where `statement_timeout` does not reach it.
+const COMMIT: Duration = Duration::from_secs(10);
+/// A connection idle for longer than this is asked whether it lives before it is used.
+const TRUST: Duration = Duration::from_secs(5);
+
+/// How long one statement may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Eight seconds, by the server.
+    Short,
+    /// A minute.
+    Long,
+}
+
+impl Pace {
+    /// The server's limit, and two seconds for a server that has stopped answering.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Short => Duration::from_secs(10),
+            Self::Long => Duration::from_secs(62),
+        }
+    }
+}
+
+pub(super) struct Postgres {
+    pool: DatabaseConnection,
+    suspicion: Arc<Suspicion>,
+}
+
+impl Postgres {
+    pub(super) async fn connect(options: &DbOptions) -> Result<Self, DbErr> {
+        let suspicion = Arc::new(Suspicion::default());
+        let judge = Arc::clone(&suspicion);
+        let mut connect = ConnectOptions::new(&options.url);
+        connect
+            .max_connections(options.max_connections)
+            .acquire_timeout(ACQUIRE)
+            .test_before_acquire_if_idle_for(TRUST)
+            .sqlx_logging(false)
+            .map_sqlx_postgres_before_acquire(move |_, about| {
+                let trusted = judge.trusts(about.age);
+                Box::pin(async move { Ok(trusted) })
+            })
+            .map_sqlx_postgres_opts(|options| {
+                options.application_name("linli").options([
+                    ("statement_timeout", "8000"),
+                    ("lock_timeout", "4000"),
+                    ("idle_in_transaction_session_timeout", "15000"),
+                    ("timezone", "UTC"),
+                ])
+            });
+        Ok(Self { pool: Database::connect(connect).await?, suspicion })
+    }
+
+    pub(super) fn pool(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// After an error that speaks of a dead or demoted server no connection made before now is handed out again.
+    pub(super) fn suspect(&self, error: &DbErr) {
+        if connection_is_dead(error) {
+            self.suspicion.raise();
+        }
+    }
+
+    pub(super) async fn write<F, T, E>(&self, command: &F, pace: Pace) -> Result<T, E>
+    where
+        F: AsyncFn(&Txn) -> Result<T, E>,
+        E: CommandError,
+    {
+        let mut run = 1;
+        loop {
+            let outcome = self.attempt(command, pace).await;
+            let error = outcome.as_ref().err().and_then(CommandError::db_err);
+            error.inspect(|error| self.suspect(error));
+            if run == RUNS || !error.is_some_and(|error| fault(error) == Fault::Serialization) {
+                return outcome;
+            }
+            tokio::time::sleep(pause(run)).await;
+            run += 1;
+        }
+    }
+
+    async fn attempt<F, T, E>(&self, command: &F, pace: Pace) -> Result<T, E>
+    where
+        F: AsyncFn(&Txn) -> Result<T, E>,
+        E: CommandError,
+    {
+        let txn = Txn::new(self.begin(pace).await?, Some(pace.patience()));
+        let outcome = AssertUnwindSafe(async { command(&txn).await }).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(panicked().into()));
+        let aborted = txn.aborted();
+        match outcome {
+            // PostgreSQL would answer this COMMIT with a rollback, and no error.
+            Ok(_) if aborted => {
+                self.roll_back(txn.into_inner()).await;
+                Err(aborted_error().into())
+            }
+            Ok(value) => self.commit(txn.into_inner()).await.map(|()| value).map_err(E::from),
+            Err(error) => {
+                self.roll_back(txn.into_inner()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing has happened yet, so a connection that turns out to be dead is simply replaced by another.
+    async fn begin(&self, pace: Pace) -> Result<DatabaseTransaction, DbErr> {
+        let begun = match bounded(ACQUIRE + TRUST, self.pool.begin()).await {
+            Err(error) if connection_is_dead(&error) => {
+                self.suspicion.raise();
+                bounded(ACQUIRE + TRUST, self.pool.begin()).await?
+            }
+            begun => begun?,
+        };
+        if pace == Pace::Long {
+            begun.execute_unprepared("SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 30000").await?;
+        }
+        Ok(begun)
+    }
+
+    /// A failed COMMIT has an unknown outcome, except where the server itself says that it rolled back.
+    async fn commit(&self, txn: DatabaseTransaction) -> Result<(), DbErr> {
+        let error = match bounded(COMMIT, txn.commit()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match fault(&error) {
+            Fault::Unique(_) | Fault::ForeignKey(_) | Fault::Check(_) | Fault::Exclusion(_) | Fault::Serialization => {
+                Err(error)
+            }
+            Fault::LockTimeout | Fault::Unavailable | Fault::Other => {
+                self.suspicion.raise();
+                Err(connection_error(format!("the outcome of a commit is unknown: {error}")))
+            }
+        }
+    }
+
+    async fn roll_back(&self, txn: DatabaseTransaction) {
+        if let Err(error) = bounded(Pace::Short.patience(), txn.rollback()).await {
+            self.suspect(&error);
+        }
+    }
+}
+
+async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(connection_error("the database does not answer")))
+}
+
+/// What the caller of a command that panicked gets; the panic itself has been printed where it happened.
+pub(super) fn panicked() -> DbErr {
+    DbErr::Exec(RuntimeErr::Internal("the command panicked".into()))
+}
+
+/// 10 to 160 ms, growing with each run and different for each caller, so that those who collided part.
+fn pause(run: u32) -> Duration {
+    let spread = sqlx::types::Uuid::new_v4().as_bytes()[0];
+    Duration::from_millis((5 << run) + (5 << run) * u64::from(spread) / 256)
+}
+
+/// Until when connections made are not to be trusted.
+struct Suspicion {
+    start: Instant,
+    until_ms: AtomicU64,
+}
+
+impl Default for Suspicion {
+    fn default() -> Self {
+        Self { start: Instant::now(), until_ms: AtomicU64::new(0) }
+    }
+}
+
+impl Suspicion {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn raise(&self) {
+        self.until_ms.store(self.now_ms() + 1, Ordering::Relaxed);
+    }
+
+    /// Whether a connection of this age was made after the last suspicion.
+    fn trusts(&self, age: Duration) -> bool {
+        let made_ms = self.now_ms().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let until_ms = self.until_ms.load(Ordering::Relaxed);
+        until_ms == 0 || made_ms > until_ms
+    }
+}
