@@ -5,6 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use sea_orm::DbErr;
+
+use crate::db::Db;
+
+/// A difference to the database's clock that is not worth a step.
+const NOISE: TimeDelta = TimeDelta::milliseconds(10);
 
 /// The clock of this node: cheap to clone, all clones are the same clock.
 ///
@@ -76,6 +82,23 @@ impl Clock {
             at_us.fetch_add(microseconds, Ordering::SeqCst);
         }
     }
+}
+
+/// Compares `clock` with the database's and corrects it. Differences within the time the question took are noise, and
+/// leave the clock as it is.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn measure_offset(clock: &Clock, db: &Db) -> Result<(), DbErr> {
+    let asked = clock.now();
+    let theirs = db.now().await?;
+    let took = clock.now() - asked;
+    let ahead = theirs - (asked + took / 2);
+    if ahead.abs() > took.max(NOISE) {
+        tracing::info!(milliseconds = ahead.num_milliseconds(), "clock corrected to the database's");
+        clock.set_offset(clock.offset() + ahead);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

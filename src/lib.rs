@@ -1,7 +1,10 @@
 //! linli (邻里): the service behind a district's volunteer points programme. `ARCHITECTURE.md` is the map.
 
+pub mod app;
 pub mod calendar;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod jobs;

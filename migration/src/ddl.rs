@@ -22,10 +22,7 @@ const TYPES: [(&str, &str, &str); 11] = [
 
 /// What SQLite and PostgreSQL say differently beside types: a table clustered by its primary
 /// key, and letters compared by code point, as SQLite does by itself.
-const CLAUSES: [(&str, &str, &str); 2] = [
-    ("$CLUSTERED", "WITHOUT ROWID", ""),
-    ("$BYTEWISE", "", "COLLATE \"C\""),
-];
+const CLAUSES: [(&str, &str, &str); 2] = [("$CLUSTERED", "WITHOUT ROWID", ""), ("$BYTEWISE", "", "COLLATE \"C\"")];
 
 /// Runs statements that both databases take once the types are filled in.
 ///
@@ -47,11 +44,7 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
 ///
 /// # Errors
 /// The database's, of the first statement that fails.
-pub(crate) async fn run_on(
-    manager: &SchemaManager<'_>,
-    backend: DbBackend,
-    statements: &[&str],
-) -> Result<(), DbErr> {
+pub(crate) async fn run_on(manager: &SchemaManager<'_>, backend: DbBackend, statements: &[&str]) -> Result<(), DbErr> {
     if manager.get_database_backend() == backend {
         run(manager, statements).await?;
     }
@@ -65,10 +58,7 @@ pub(crate) async fn run_on(
 pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     for table in tables {
         let statement = format!("DROP TABLE {table}");
-        manager
-            .get_connection()
-            .execute_unprepared(&statement)
-            .await?;
+        manager.get_connection().execute_unprepared(&statement).await?;
     }
     Ok(())
 }

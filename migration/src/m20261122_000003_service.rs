@@ -235,10 +235,8 @@ const POSTGRES_OVERLAP: &[&str] = &[
 ];
 
 /// Sessions that create the extension at once wait for each other: `IF NOT EXISTS` alone races.
-const POSTGRES_EXTENSION: &[&str] = &[
-    "SELECT pg_advisory_xact_lock(7310201)",
-    "CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public",
-];
+const POSTGRES_EXTENSION: &[&str] =
+    &["SELECT pg_advisory_xact_lock(7310201)", "CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public"];
 
 /// In the order in which they can be dropped.
 const TABLES: &[&str] = &[

@@ -128,16 +128,7 @@ const POSTGRES_APPEND_ONLY: &[&str] = &[
 ];
 
 /// In the order in which they can be dropped.
-const TABLES: &[&str] = &[
-    "hold",
-    "entry",
-    "journal",
-    "bucket",
-    "balance",
-    "account",
-    "rule",
-    "programme",
-];
+const TABLES: &[&str] = &["hold", "entry", "journal", "bucket", "balance", "account", "rule", "programme"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -151,11 +142,6 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl::drop_tables(manager, TABLES).await?;
-        ddl::run_on(
-            manager,
-            DbBackend::Postgres,
-            &["DROP FUNCTION refuse_change()"],
-        )
-        .await
+        ddl::run_on(manager, DbBackend::Postgres, &["DROP FUNCTION refuse_change()"]).await
     }
 }

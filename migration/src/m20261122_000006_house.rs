@@ -89,17 +89,8 @@ const UP: &[&str] = &[
 ];
 
 /// In the order in which they can be dropped.
-const TABLES: &[&str] = &[
-    "import_set",
-    "import_row",
-    "job_run",
-    "job_lease",
-    "setting",
-    "inbox_message",
-    "outbox",
-    "audit",
-    "idempotency",
-];
+const TABLES: &[&str] =
+    &["import_set", "import_row", "job_run", "job_lease", "setting", "inbox_message", "outbox", "audit", "idempotency"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -1,0 +1,77 @@
+//! Builds the application: the same function serves production and tests.
+//!
+//! A slice adds one line to [`slices`]; what every answer shares (request id, problems, limits) is `http`'s.
+
+mod document;
+mod status;
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::{App, web};
+use utoipa_actix_web::AppExt as _;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::calendar::Calendar;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crypto::Keys;
+use crate::db::Db;
+
+pub use document::document;
+pub use status::metrics_recorder;
+
+/// Where the API lives.
+pub const BASE_PATH: &str = "/api/v1";
+
+/// What handlers work with. Cheap to clone; all clones share everything.
+#[derive(Clone)]
+pub struct AppState {
+    pub db: Db,
+    pub clock: Clock,
+    pub keys: Keys,
+    pub calendar: Calendar,
+    pub config: Arc<Config>,
+    /// This node's name in leases: random, new with each start.
+    pub node: Arc<str>,
+}
+
+/// What handlers take to get at it.
+pub type State = web::Data<AppState>;
+
+impl AppState {
+    /// The state of one node.
+    pub fn new(config: Config, keys: Keys, db: Db, clock: Clock) -> Self {
+        let calendar = Calendar::new(config.timezone);
+        let node = uuid::Uuid::now_v7().to_string().into();
+        Self { db, clock, keys, calendar, config: Arc::new(config), node }
+    }
+}
+
+/// The routes of all slices, one line each.
+fn slices(config: &mut ServiceConfig) {
+    let _ = config;
+}
+
+/// The application over `state`.
+pub fn app(
+    state: AppState,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .into_utoipa_app()
+        .app_data(web::Data::new(state))
+        .service(utoipa_actix_web::scope(BASE_PATH).configure(slices))
+        .into_app()
+        .configure(status::routes)
+        .configure(document::routes)
+        .wrap(actix_web::middleware::from_fn(status::measure))
+}

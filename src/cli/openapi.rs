@@ -1,0 +1,14 @@
+//! `linli openapi`
+
+use super::CliError;
+use crate::app;
+
+/// Print the OpenAPI document
+#[derive(clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(Args {}: &Args) -> Result<(), CliError> {
+    let document = app::document().to_pretty_json().map_err(anyhow::Error::new)?;
+    println!("{document}");
+    Ok(())
+}
