@@ -7,4 +7,5 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod exchange;
 pub mod jobs;
