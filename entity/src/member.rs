@@ -5,6 +5,7 @@ use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "member")]
+#[allow(clippy::struct_excessive_bools, reason = "three facets of a person and a consent, each a column")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: MemberId,

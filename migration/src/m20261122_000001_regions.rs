@@ -8,22 +8,22 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE region (
+    "CREATE TABLE region (
     code $TEXT PRIMARY KEY,
     name $TEXT NOT NULL,
     level $TEXT NOT NULL CHECK (level IN ('province', 'city', 'district', 'street', 'community', 'grid', 'building', 'unit_door')),
     parent_code $TEXT REFERENCES region (code),
     kind $TEXT NOT NULL
-)"#,
-    r#"CREATE INDEX region_parent ON region (parent_code, code)"#,
-    r#"CREATE TABLE code_item (
+)",
+    "CREATE INDEX region_parent ON region (parent_code, code)",
+    "CREATE TABLE code_item (
     list $TEXT NOT NULL,
     code $TEXT NOT NULL,
     name $TEXT NOT NULL,
     parent $TEXT,
     PRIMARY KEY (list, code)
-)"#,
-    r#"CREATE TABLE unit (
+)",
+    "CREATE TABLE unit (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     name $TEXT NOT NULL,
@@ -31,9 +31,9 @@ const UP: &[&str] = &[
     region_code $TEXT NOT NULL REFERENCES region (code),
     party_members $INT NOT NULL CHECK (party_members >= 0),
     created_at $TIME NOT NULL
-)"#,
-    r#"CREATE INDEX unit_region ON unit (region_code)"#,
-    r#"CREATE TABLE station (
+)",
+    "CREATE INDEX unit_region ON unit (region_code)",
+    "CREATE TABLE station (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     name $TEXT NOT NULL,
@@ -46,8 +46,8 @@ const UP: &[&str] = &[
     active $BOOL NOT NULL,
     created_at $TIME NOT NULL,
     updated_at $TIME NOT NULL
-)"#,
-    r#"CREATE INDEX station_region ON station (region_code)"#,
+)",
+    "CREATE INDEX station_region ON station (region_code)",
 ];
 
 /// In the order in which they can be dropped.

@@ -8,7 +8,7 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE member (
+    "CREATE TABLE member (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     name $TEXT,
@@ -33,33 +33,33 @@ const UP: &[&str] = &[
     erased_at $TIME,
     merged_into $UUID REFERENCES member (id),
     CHECK ((phone_sealed IS NULL) = (phone_index IS NULL))
-)"#,
-    r#"CREATE INDEX member_region ON member (region_code, id)"#,
-    r#"CREATE INDEX member_unit ON member (unit_id) WHERE unit_id IS NOT NULL"#,
-    r#"CREATE TABLE member_identity (
+)",
+    "CREATE INDEX member_region ON member (region_code, id)",
+    "CREATE INDEX member_unit ON member (unit_id) WHERE unit_id IS NOT NULL",
+    "CREATE TABLE member_identity (
     kind $TEXT NOT NULL CHECK (kind IN ('wechat')),
     subject_index $BYTES NOT NULL,
     subject_sealed $BYTES NOT NULL,
     member_id $UUID NOT NULL REFERENCES member (id),
     created_at $TIME NOT NULL,
     PRIMARY KEY (kind, subject_index)
-) $CLUSTERED"#,
-    r#"CREATE INDEX member_identity_member ON member_identity (member_id)"#,
-    r#"CREATE TABLE member_skill (
+) $CLUSTERED",
+    "CREATE INDEX member_identity_member ON member_identity (member_id)",
+    "CREATE TABLE member_skill (
     member_id $UUID NOT NULL REFERENCES member (id),
     skill $TEXT NOT NULL,
     PRIMARY KEY (member_id, skill)
-) $CLUSTERED"#,
-    r#"CREATE INDEX member_skill_skill ON member_skill (skill)"#,
-    r#"CREATE TABLE availability (
+) $CLUSTERED",
+    "CREATE INDEX member_skill_skill ON member_skill (skill)",
+    "CREATE TABLE availability (
     member_id $UUID NOT NULL REFERENCES member (id),
     weekday $SMALL NOT NULL CHECK (weekday BETWEEN 1 AND 7),
     from_minute $SMALL NOT NULL CHECK (from_minute >= 0),
     until_minute $SMALL NOT NULL CHECK (until_minute <= 1440),
     PRIMARY KEY (member_id, weekday, from_minute),
     CHECK (from_minute < until_minute)
-) $CLUSTERED"#,
-    r#"CREATE TABLE consent (
+) $CLUSTERED",
+    "CREATE TABLE consent (
     id $UUID PRIMARY KEY NOT NULL,
     member_id $UUID NOT NULL REFERENCES member (id),
     kind $TEXT NOT NULL CHECK (kind IN ('service', 'volunteer', 'boards', 'sensitive_data')),
@@ -68,17 +68,17 @@ const UP: &[&str] = &[
     given_by_id $UUID,
     given_at $TIME NOT NULL,
     withdrawn_at $TIME
-)"#,
-    r#"CREATE UNIQUE INDEX consent_in_force ON consent (member_id, kind) WHERE withdrawn_at IS NULL"#,
-    r#"CREATE TABLE reporting (
+)",
+    "CREATE UNIQUE INDEX consent_in_force ON consent (member_id, kind) WHERE withdrawn_at IS NULL",
+    "CREATE TABLE reporting (
     id $UUID PRIMARY KEY NOT NULL,
     member_id $UUID NOT NULL REFERENCES member (id),
     unit_id $UUID NOT NULL REFERENCES unit (id),
     region_code $TEXT NOT NULL REFERENCES region (code),
     reported_at $TIME NOT NULL,
     UNIQUE (member_id, unit_id, region_code)
-)"#,
-    r#"CREATE TABLE staff (
+)",
+    "CREATE TABLE staff (
     id $UUID PRIMARY KEY NOT NULL,
     username $TEXT NOT NULL UNIQUE,
     password_hash $TEXT NOT NULL,
@@ -90,8 +90,8 @@ const UP: &[&str] = &[
     disabled_at $TIME,
     created_at $TIME NOT NULL,
     updated_at $TIME NOT NULL
-)"#,
-    r#"CREATE TABLE session (
+)",
+    "CREATE TABLE session (
     id $UUID PRIMARY KEY NOT NULL,
     member_id $UUID REFERENCES member (id),
     staff_id $UUID REFERENCES staff (id),
@@ -99,27 +99,27 @@ const UP: &[&str] = &[
     expires_at $TIME NOT NULL,
     ended_at $TIME,
     CHECK ((member_id IS NULL) <> (staff_id IS NULL))
-) $CLUSTERED"#,
-    r#"CREATE INDEX session_member ON session (member_id) WHERE member_id IS NOT NULL"#,
-    r#"CREATE INDEX session_staff ON session (staff_id) WHERE staff_id IS NOT NULL"#,
-    r#"CREATE TABLE token (
+) $CLUSTERED",
+    "CREATE INDEX session_member ON session (member_id) WHERE member_id IS NOT NULL",
+    "CREATE INDEX session_staff ON session (staff_id) WHERE staff_id IS NOT NULL",
+    "CREATE TABLE token (
     hash $BYTES PRIMARY KEY NOT NULL,
     session_id $UUID NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     kind $TEXT NOT NULL CHECK (kind IN ('access', 'refresh')),
     created_at $TIME NOT NULL,
     expires_at $TIME NOT NULL,
     used_at $TIME
-) $CLUSTERED"#,
-    r#"CREATE INDEX token_session ON token (session_id)"#,
-    r#"CREATE INDEX token_expiry ON token (expires_at)"#,
-    r#"CREATE TABLE rate_counter (
+) $CLUSTERED",
+    "CREATE INDEX token_session ON token (session_id)",
+    "CREATE INDEX token_expiry ON token (expires_at)",
+    "CREATE TABLE rate_counter (
     bucket $TEXT NOT NULL,
     window_start $TIME NOT NULL,
     hits $INT NOT NULL CHECK (hits >= 0),
     PRIMARY KEY (bucket, window_start)
-) $CLUSTERED"#,
-    r#"CREATE INDEX rate_counter_window ON rate_counter (window_start)"#,
-    r#"CREATE TABLE sms_code (
+) $CLUSTERED",
+    "CREATE INDEX rate_counter_window ON rate_counter (window_start)",
+    "CREATE TABLE sms_code (
     id $UUID PRIMARY KEY NOT NULL,
     phone_index $BYTES NOT NULL,
     code_hash $BYTES NOT NULL,
@@ -127,8 +127,8 @@ const UP: &[&str] = &[
     expires_at $TIME NOT NULL,
     attempts $INT NOT NULL CHECK (attempts >= 0),
     used_at $TIME
-) $CLUSTERED"#,
-    r#"CREATE INDEX sms_code_phone ON sms_code (phone_index, id)"#,
+) $CLUSTERED",
+    "CREATE INDEX sms_code_phone ON sms_code (phone_index, id)",
 ];
 
 /// In the order in which they can be dropped.

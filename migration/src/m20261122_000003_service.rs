@@ -9,7 +9,7 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE activity (
+    "CREATE TABLE activity (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     title $TEXT NOT NULL,
@@ -24,9 +24,9 @@ const UP: &[&str] = &[
     served_persons $INT NOT NULL CHECK (served_persons >= 0),
     created_at $TIME NOT NULL,
     CHECK (ends_at > starts_at)
-)"#,
-    r#"CREATE INDEX activity_region ON activity (region_code, starts_at)"#,
-    r#"CREATE TABLE task (
+)",
+    "CREATE INDEX activity_region ON activity (region_code, starts_at)",
+    "CREATE TABLE task (
     id $UUID PRIMARY KEY NOT NULL,
     source_kind $TEXT NOT NULL CHECK (source_kind IN ('wish', 'activity', 'post', 'work_order', 'listing')),
     source_id $UUID NOT NULL,
@@ -49,17 +49,17 @@ const UP: &[&str] = &[
     updated_at $TIME NOT NULL,
     CONSTRAINT task_slots CHECK (taken >= 0 AND taken <= slots),
     CHECK (window_until > window_from)
-)"#,
-    r#"CREATE INDEX task_source ON task (source_kind, source_id)"#,
-    r#"CREATE INDEX task_region ON task (region_code, id)"#,
-    r#"CREATE INDEX task_alive ON task (status, window_until) WHERE status IN ('open', 'full', 'in_progress')"#,
-    r#"CREATE TABLE task_skill (
+)",
+    "CREATE INDEX task_source ON task (source_kind, source_id)",
+    "CREATE INDEX task_region ON task (region_code, id)",
+    "CREATE INDEX task_alive ON task (status, window_until) WHERE status IN ('open', 'full', 'in_progress')",
+    "CREATE TABLE task_skill (
     task_id $UUID NOT NULL REFERENCES task (id),
     skill $TEXT NOT NULL,
     PRIMARY KEY (task_id, skill)
-) $CLUSTERED"#,
-    r#"CREATE INDEX task_skill_skill ON task_skill (skill)"#,
-    r#"CREATE TABLE wish (
+) $CLUSTERED",
+    "CREATE INDEX task_skill_skill ON task_skill (skill)",
+    "CREATE TABLE wish (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     requester_id $UUID NOT NULL REFERENCES member (id),
@@ -92,17 +92,17 @@ const UP: &[&str] = &[
     confirmed_at $TIME,
     updated_at $TIME NOT NULL,
     CHECK (window_until > window_from)
-)"#,
-    r#"CREATE INDEX wish_requester ON wish (requester_id, id)"#,
-    r#"CREATE INDEX wish_region ON wish (region_code, id)"#,
-    r#"CREATE INDEX wish_status ON wish (status, id)"#,
-    r#"CREATE INDEX wish_task ON wish (task_id) WHERE task_id IS NOT NULL"#,
-    r#"CREATE TABLE wish_skill (
+)",
+    "CREATE INDEX wish_requester ON wish (requester_id, id)",
+    "CREATE INDEX wish_region ON wish (region_code, id)",
+    "CREATE INDEX wish_status ON wish (status, id)",
+    "CREATE INDEX wish_task ON wish (task_id) WHERE task_id IS NOT NULL",
+    "CREATE TABLE wish_skill (
     wish_id $UUID NOT NULL REFERENCES wish (id),
     skill $TEXT NOT NULL,
     PRIMARY KEY (wish_id, skill)
-) $CLUSTERED"#,
-    r#"CREATE TABLE claim (
+) $CLUSTERED",
+    "CREATE TABLE claim (
     id $UUID PRIMARY KEY NOT NULL,
     task_id $UUID NOT NULL REFERENCES task (id),
     member_id $UUID NOT NULL REFERENCES member (id),
@@ -124,13 +124,13 @@ const UP: &[&str] = &[
     updated_at $TIME NOT NULL,
     CHECK (window_until > window_from),
     CHECK (checked_out_at >= checked_in_at)
-)"#,
-    r#"CREATE UNIQUE INDEX claim_one_open ON claim (task_id, member_id) WHERE status IN ('offered', 'accepted', 'checked_in', 'checked_out', 'verified')"#,
-    r#"CREATE INDEX claim_member ON claim (member_id, id)"#,
-    r#"CREATE INDEX claim_task ON claim (task_id, id)"#,
-    r#"CREATE INDEX claim_region ON claim (region_code, id)"#,
-    r#"CREATE INDEX claim_running ON claim (status, window_until) WHERE status IN ('offered', 'accepted', 'checked_in')"#,
-    r#"CREATE TABLE service_record (
+)",
+    "CREATE UNIQUE INDEX claim_one_open ON claim (task_id, member_id) WHERE status IN ('offered', 'accepted', 'checked_in', 'checked_out', 'verified')",
+    "CREATE INDEX claim_member ON claim (member_id, id)",
+    "CREATE INDEX claim_task ON claim (task_id, id)",
+    "CREATE INDEX claim_region ON claim (region_code, id)",
+    "CREATE INDEX claim_running ON claim (status, window_until) WHERE status IN ('offered', 'accepted', 'checked_in')",
+    "CREATE TABLE service_record (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     claim_id $UUID UNIQUE REFERENCES claim (id),
@@ -158,26 +158,26 @@ const UP: &[&str] = &[
     CHECK (ended_at >= started_at),
     CONSTRAINT service_record_second_person CHECK (entered_by IS NULL OR verified_by IS NULL OR entered_by <> verified_by),
     CHECK ((status IN ('verified', 'reversed')) <= (counted_at IS NOT NULL))
-)"#,
-    r#"CREATE INDEX service_record_member ON service_record (member_id, started_at)"#,
-    r#"CREATE INDEX service_record_region ON service_record (region_code, id)"#,
-    r#"CREATE INDEX service_record_pending ON service_record (status, id) WHERE status IN ('pending', 'disputed')"#,
-    r#"CREATE INDEX service_record_task ON service_record (task_id) WHERE task_id IS NOT NULL"#,
-    r#"CREATE TABLE opening_balance (
+)",
+    "CREATE INDEX service_record_member ON service_record (member_id, started_at)",
+    "CREATE INDEX service_record_region ON service_record (region_code, id)",
+    "CREATE INDEX service_record_pending ON service_record (status, id) WHERE status IN ('pending', 'disputed')",
+    "CREATE INDEX service_record_task ON service_record (task_id) WHERE task_id IS NOT NULL",
+    "CREATE TABLE opening_balance (
     member_id $UUID NOT NULL REFERENCES member (id),
     as_of $DATE NOT NULL,
     minutes $BIG NOT NULL CHECK (minutes >= 0),
     PRIMARY KEY (member_id, as_of)
-) $CLUSTERED"#,
-    r#"CREATE TABLE star_threshold (
+) $CLUSTERED",
+    "CREATE TABLE star_threshold (
     valid_from $DATE NOT NULL,
     stars $SMALL NOT NULL CHECK (stars BETWEEN 1 AND 5),
     minutes $BIG NOT NULL CHECK (minutes > 0),
     PRIMARY KEY (valid_from, stars)
-) $CLUSTERED"#,
+) $CLUSTERED",
     // 100, 300, 600, 1,000 and 1,500 hours, as in most places; later ones are added with their own day.
-    r#"INSERT INTO star_threshold (valid_from, stars, minutes) VALUES ('1970-01-01', 1, 6000), ('1970-01-01', 2, 18000), ('1970-01-01', 3, 36000), ('1970-01-01', 4, 60000), ('1970-01-01', 5, 90000)"#,
-    r#"CREATE TABLE score (
+    "INSERT INTO star_threshold (valid_from, stars, minutes) VALUES ('1970-01-01', 1, 6000), ('1970-01-01', 2, 18000), ('1970-01-01', 3, 36000), ('1970-01-01', 4, 60000), ('1970-01-01', 5, 90000)",
+    "CREATE TABLE score (
     subject_kind $TEXT NOT NULL CHECK (subject_kind IN ('member', 'unit', 'community')),
     period $TEXT NOT NULL,
     category $TEXT NOT NULL,
@@ -190,48 +190,48 @@ const UP: &[&str] = &[
     minutes_at $TIME,
     tie $TEXT $BYTEWISE NOT NULL,
     PRIMARY KEY (subject_kind, period, category, subject_id)
-) $CLUSTERED"#,
-    r#"CREATE INDEX score_points ON score (subject_kind, period, category, points DESC, points_at, tie)"#,
-    r#"CREATE INDEX score_minutes ON score (subject_kind, period, category, minutes DESC, minutes_at, tie)"#,
-    r#"CREATE INDEX score_records ON score (subject_kind, period, category, records DESC, minutes_at, tie)"#,
-    r#"CREATE INDEX score_region ON score (subject_kind, period, category, region_code)"#,
-    r#"CREATE INDEX score_subject ON score (subject_kind, subject_id)"#,
-    r#"CREATE TABLE score_mark (
+) $CLUSTERED",
+    "CREATE INDEX score_points ON score (subject_kind, period, category, points DESC, points_at, tie)",
+    "CREATE INDEX score_minutes ON score (subject_kind, period, category, minutes DESC, minutes_at, tie)",
+    "CREATE INDEX score_records ON score (subject_kind, period, category, records DESC, minutes_at, tie)",
+    "CREATE INDEX score_region ON score (subject_kind, period, category, region_code)",
+    "CREATE INDEX score_subject ON score (subject_kind, subject_id)",
+    "CREATE TABLE score_mark (
     id $UUID PRIMARY KEY NOT NULL,
     member_id $UUID NOT NULL REFERENCES member (id)
-) $CLUSTERED"#,
+) $CLUSTERED",
 ];
 
 /// Two spans of one member that meet, refused by the database itself.
 const SQLITE_OVERLAP: &[&str] = &[
-    r#"CREATE TRIGGER claim_overlap_insert BEFORE INSERT ON claim
+    "CREATE TRIGGER claim_overlap_insert BEFORE INSERT ON claim
 WHEN NEW.status IN ('accepted', 'checked_in') AND EXISTS (
     SELECT 1 FROM claim WHERE member_id = NEW.member_id AND status IN ('accepted', 'checked_in')
         AND window_from < NEW.window_until AND window_until > NEW.window_from)
-BEGIN SELECT RAISE(ABORT, 'claim_no_overlap'); END"#,
-    r#"CREATE TRIGGER claim_overlap_update BEFORE UPDATE OF status, window_from, window_until ON claim
+BEGIN SELECT RAISE(ABORT, 'claim_no_overlap'); END",
+    "CREATE TRIGGER claim_overlap_update BEFORE UPDATE OF status, window_from, window_until ON claim
 WHEN NEW.status IN ('accepted', 'checked_in') AND EXISTS (
     SELECT 1 FROM claim WHERE member_id = NEW.member_id AND status IN ('accepted', 'checked_in') AND id <> NEW.id
         AND window_from < NEW.window_until AND window_until > NEW.window_from)
-BEGIN SELECT RAISE(ABORT, 'claim_no_overlap'); END"#,
-    r#"CREATE TRIGGER service_record_overlap_insert BEFORE INSERT ON service_record
+BEGIN SELECT RAISE(ABORT, 'claim_no_overlap'); END",
+    "CREATE TRIGGER service_record_overlap_insert BEFORE INSERT ON service_record
 WHEN NEW.status IN ('pending', 'verified', 'disputed') AND NEW.started_at < NEW.ended_at AND EXISTS (
     SELECT 1 FROM service_record WHERE member_id = NEW.member_id AND status IN ('pending', 'verified', 'disputed')
         AND started_at < ended_at AND started_at < NEW.ended_at AND ended_at > NEW.started_at)
-BEGIN SELECT RAISE(ABORT, 'service_record_no_overlap'); END"#,
-    r#"CREATE TRIGGER service_record_overlap_update BEFORE UPDATE OF status, started_at, ended_at ON service_record
+BEGIN SELECT RAISE(ABORT, 'service_record_no_overlap'); END",
+    "CREATE TRIGGER service_record_overlap_update BEFORE UPDATE OF status, started_at, ended_at ON service_record
 WHEN NEW.status IN ('pending', 'verified', 'disputed') AND NEW.started_at < NEW.ended_at AND EXISTS (
     SELECT 1 FROM service_record WHERE member_id = NEW.member_id AND status IN ('pending', 'verified', 'disputed')
         AND id <> NEW.id AND started_at < ended_at AND started_at < NEW.ended_at AND ended_at > NEW.started_at)
-BEGIN SELECT RAISE(ABORT, 'service_record_no_overlap'); END"#,
+BEGIN SELECT RAISE(ABORT, 'service_record_no_overlap'); END",
 ];
 
 /// The same on PostgreSQL. The extension is shared by all schemas of a database.
 const POSTGRES_OVERLAP: &[&str] = &[
-    r#"ALTER TABLE claim ADD CONSTRAINT claim_no_overlap EXCLUDE USING gist
-    (member_id WITH =, tstzrange(window_from, window_until) WITH &&) WHERE (status IN ('accepted', 'checked_in'))"#,
-    r#"ALTER TABLE service_record ADD CONSTRAINT service_record_no_overlap EXCLUDE USING gist
-    (member_id WITH =, tstzrange(started_at, ended_at) WITH &&) WHERE (status IN ('pending', 'verified', 'disputed'))"#,
+    "ALTER TABLE claim ADD CONSTRAINT claim_no_overlap EXCLUDE USING gist
+    (member_id WITH =, tstzrange(window_from, window_until) WITH &&) WHERE (status IN ('accepted', 'checked_in'))",
+    "ALTER TABLE service_record ADD CONSTRAINT service_record_no_overlap EXCLUDE USING gist
+    (member_id WITH =, tstzrange(started_at, ended_at) WITH &&) WHERE (status IN ('pending', 'verified', 'disputed'))",
 ];
 
 /// Sessions that create the extension at once wait for each other: `IF NOT EXISTS` alone races.

@@ -9,7 +9,7 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE programme (
+    "CREATE TABLE programme (
     code $TEXT PRIMARY KEY NOT NULL,
     name $TEXT NOT NULL,
     unit_name $TEXT NOT NULL,
@@ -19,10 +19,10 @@ const UP: &[&str] = &[
     reopen_days $INT NOT NULL CHECK (reopen_days >= 0),
     created_at $TIME NOT NULL,
     CHECK ((expiry = 'months') = (expiry_months IS NOT NULL))
-)"#,
-    r#"INSERT INTO programme (code, name, unit_name, region_code, expiry, expiry_months, reopen_days, created_at)
-VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00+00:00')"#,
-    r#"CREATE TABLE rule (
+)",
+    "INSERT INTO programme (code, name, unit_name, region_code, expiry, expiry_months, reopen_days, created_at)
+VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00+00:00')",
+    "CREATE TABLE rule (
     id $UUID PRIMARY KEY NOT NULL,
     programme $TEXT NOT NULL REFERENCES programme (code),
     region_code $TEXT REFERENCES region (code),
@@ -39,9 +39,9 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     created_at $TIME NOT NULL,
     CHECK ((basis = 'time') = (per_minutes IS NOT NULL)),
     CHECK (valid_until > valid_from)
-)"#,
-    r#"CREATE INDEX rule_programme ON rule (programme, valid_from)"#,
-    r#"CREATE TABLE account (
+)",
+    "CREATE INDEX rule_programme ON rule (programme, valid_from)",
+    "CREATE TABLE account (
     id $UUID PRIMARY KEY NOT NULL,
     programme $TEXT NOT NULL REFERENCES programme (code),
     kind $TEXT NOT NULL CHECK (kind IN ('member', 'issued', 'spent', 'expired')),
@@ -49,10 +49,10 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     region_code $TEXT REFERENCES region (code),
     CHECK ((kind = 'member') = (member_id IS NOT NULL)),
     CHECK ((kind = 'member') = (region_code IS NULL))
-) $CLUSTERED"#,
-    r#"CREATE UNIQUE INDEX account_member ON account (member_id, programme) WHERE member_id IS NOT NULL"#,
-    r#"CREATE UNIQUE INDEX account_system ON account (region_code, programme, kind) WHERE region_code IS NOT NULL"#,
-    r#"CREATE TABLE balance (
+) $CLUSTERED",
+    "CREATE UNIQUE INDEX account_member ON account (member_id, programme) WHERE member_id IS NOT NULL",
+    "CREATE UNIQUE INDEX account_system ON account (region_code, programme, kind) WHERE region_code IS NOT NULL",
+    "CREATE TABLE balance (
     account_id $UUID PRIMARY KEY NOT NULL REFERENCES account (id),
     balance $BIG NOT NULL,
     held $BIG NOT NULL,
@@ -60,15 +60,15 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     dated $BIG NOT NULL,
     CONSTRAINT balance_covers_holds CHECK (held >= 0 AND balance >= held),
     CONSTRAINT balance_covers_buckets CHECK (dated >= 0 AND balance >= dated)
-) $CLUSTERED"#,
-    r#"CREATE TABLE bucket (
+) $CLUSTERED",
+    "CREATE TABLE bucket (
     account_id $UUID NOT NULL REFERENCES balance (account_id),
     expires_on $DATE NOT NULL,
     amount $BIG NOT NULL CONSTRAINT bucket_not_negative CHECK (amount >= 0),
     PRIMARY KEY (account_id, expires_on)
-) $CLUSTERED"#,
-    r#"CREATE INDEX bucket_expiry ON bucket (expires_on) WHERE amount > 0"#,
-    r#"CREATE TABLE journal (
+) $CLUSTERED",
+    "CREATE INDEX bucket_expiry ON bucket (expires_on) WHERE amount > 0",
+    "CREATE TABLE journal (
     id $UUID PRIMARY KEY NOT NULL,
     programme $TEXT NOT NULL,
     kind $TEXT NOT NULL CHECK (kind IN ('earn', 'spend', 'refund', 'grant', 'deduct', 'expire', 'reversal', 'gift', 'opening')),
@@ -81,17 +81,17 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     at $TIME NOT NULL,
     posted_at $TIME NOT NULL,
     CONSTRAINT journal_source UNIQUE (source_kind, source_id)
-) $CLUSTERED"#,
-    r#"CREATE TABLE entry (
+) $CLUSTERED",
+    "CREATE TABLE entry (
     journal_id $UUID NOT NULL REFERENCES journal (id),
     line $SMALL NOT NULL,
     account_id $UUID NOT NULL REFERENCES account (id),
     amount $BIG NOT NULL CHECK (amount <> 0),
     expires_on $DATE,
     PRIMARY KEY (journal_id, line)
-) $CLUSTERED"#,
-    r#"CREATE INDEX entry_account ON entry (account_id, journal_id)"#,
-    r#"CREATE TABLE hold (
+) $CLUSTERED",
+    "CREATE INDEX entry_account ON entry (account_id, journal_id)",
+    "CREATE TABLE hold (
     source_kind $TEXT NOT NULL,
     source_id $UUID NOT NULL,
     account_id $UUID NOT NULL REFERENCES balance (account_id),
@@ -100,19 +100,19 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     created_at $TIME NOT NULL,
     ended_at $TIME,
     PRIMARY KEY (source_kind, source_id)
-) $CLUSTERED"#,
-    r#"CREATE INDEX hold_open ON hold (account_id) WHERE status = 'open'"#,
+) $CLUSTERED",
+    "CREATE INDEX hold_open ON hold (account_id) WHERE status = 'open'",
 ];
 
 /// Half an hour is one point in every category, until staff change it.
-const SQLITE_FIRST_RULE: &[&str] = &[r#"INSERT INTO rule
+const SQLITE_FIRST_RULE: &[&str] = &["INSERT INTO rule
     (id, programme, basis, amount, per_minutes, version, valid_from, created_at)
     VALUES (x'00000000000070008000000000000001', 'default', 'time', 100, 30, 1,
-        '1970-01-01T00:00:00+00:00', '1970-01-01T00:00:00+00:00')"#];
-const POSTGRES_FIRST_RULE: &[&str] = &[r#"INSERT INTO rule
+        '1970-01-01T00:00:00+00:00', '1970-01-01T00:00:00+00:00')"];
+const POSTGRES_FIRST_RULE: &[&str] = &["INSERT INTO rule
     (id, programme, basis, amount, per_minutes, version, valid_from, created_at)
     VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'time', 100, 30, 1,
-        '1970-01-01T00:00:00+00:00', '1970-01-01T00:00:00+00:00')"#];
+        '1970-01-01T00:00:00+00:00', '1970-01-01T00:00:00+00:00')"];
 
 /// Postings are never changed or deleted: the database says so too.
 const SQLITE_APPEND_ONLY: &[&str] = &[

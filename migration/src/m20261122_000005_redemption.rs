@@ -8,7 +8,7 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE goods (
+    "CREATE TABLE goods (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     name $TEXT NOT NULL,
@@ -22,9 +22,9 @@ const UP: &[&str] = &[
     active $BOOL NOT NULL,
     created_at $TIME NOT NULL,
     updated_at $TIME NOT NULL
-)"#,
-    r#"CREATE INDEX goods_station ON goods (station_id, id)"#,
-    r#"CREATE TABLE stock_movement (
+)",
+    "CREATE INDEX goods_station ON goods (station_id, id)",
+    "CREATE TABLE stock_movement (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     goods_id $UUID NOT NULL REFERENCES goods (id),
@@ -32,9 +32,9 @@ const UP: &[&str] = &[
     reason $TEXT NOT NULL CHECK (reason IN ('initial', 'receipt', 'loss', 'count')),
     staff_id $UUID REFERENCES staff (id),
     at $TIME NOT NULL
-)"#,
-    r#"CREATE INDEX stock_movement_goods ON stock_movement (goods_id, id)"#,
-    r#"CREATE TABLE redemption (
+)",
+    "CREATE INDEX stock_movement_goods ON stock_movement (goods_id, id)",
+    "CREATE TABLE redemption (
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     member_id $UUID NOT NULL REFERENCES member (id),
@@ -54,12 +54,12 @@ const UP: &[&str] = &[
     ended_at $TIME,
     reason $TEXT,
     CHECK (status <> 'reserved' OR (code IS NOT NULL AND expires_at IS NOT NULL))
-)"#,
-    r#"CREATE UNIQUE INDEX redemption_code ON redemption (station_id, code) WHERE status = 'reserved'"#,
-    r#"CREATE INDEX redemption_member ON redemption (member_id, id)"#,
-    r#"CREATE INDEX redemption_region ON redemption (region_code, id)"#,
-    r#"CREATE INDEX redemption_goods ON redemption (goods_id, member_id)"#,
-    r#"CREATE INDEX redemption_expiry ON redemption (expires_at) WHERE status = 'reserved'"#,
+)",
+    "CREATE UNIQUE INDEX redemption_code ON redemption (station_id, code) WHERE status = 'reserved'",
+    "CREATE INDEX redemption_member ON redemption (member_id, id)",
+    "CREATE INDEX redemption_region ON redemption (region_code, id)",
+    "CREATE INDEX redemption_goods ON redemption (goods_id, member_id)",
+    "CREATE INDEX redemption_expiry ON redemption (expires_at) WHERE status = 'reserved'",
 ];
 
 /// In the order in which they can be dropped.

@@ -8,7 +8,7 @@ use crate::ddl;
 pub(crate) struct Migration;
 
 const UP: &[&str] = &[
-    r#"CREATE TABLE idempotency (
+    "CREATE TABLE idempotency (
     actor $TEXT NOT NULL,
     key $TEXT NOT NULL,
     fingerprint $BYTES NOT NULL,
@@ -16,9 +16,9 @@ const UP: &[&str] = &[
     body $BYTES NOT NULL,
     created_at $TIME NOT NULL,
     CONSTRAINT idempotency_pkey PRIMARY KEY (actor, key)
-) $CLUSTERED"#,
-    r#"CREATE INDEX idempotency_age ON idempotency (created_at)"#,
-    r#"CREATE TABLE audit (
+) $CLUSTERED",
+    "CREATE INDEX idempotency_age ON idempotency (created_at)",
+    "CREATE TABLE audit (
     id $UUID PRIMARY KEY NOT NULL,
     at $TIME NOT NULL,
     actor_kind $TEXT NOT NULL,
@@ -29,9 +29,9 @@ const UP: &[&str] = &[
     region_code $TEXT,
     outcome $TEXT NOT NULL CHECK (outcome IN ('done', 'denied')),
     detail $JSON
-)"#,
-    r#"CREATE INDEX audit_object ON audit (object_kind, object_id)"#,
-    r#"CREATE TABLE outbox (
+)",
+    "CREATE INDEX audit_object ON audit (object_kind, object_id)",
+    "CREATE TABLE outbox (
     id $UUID PRIMARY KEY NOT NULL,
     kind $TEXT NOT NULL,
     payload $BYTES NOT NULL,
@@ -43,9 +43,9 @@ const UP: &[&str] = &[
     created_at $TIME NOT NULL,
     sent_at $TIME,
     last_error $TEXT
-)"#,
-    r#"CREATE INDEX outbox_waiting ON outbox (due_at) WHERE status = 'waiting'"#,
-    r#"CREATE TABLE inbox_message (
+)",
+    "CREATE INDEX outbox_waiting ON outbox (due_at) WHERE status = 'waiting'",
+    "CREATE TABLE inbox_message (
     id $UUID PRIMARY KEY NOT NULL,
     member_id $UUID NOT NULL REFERENCES member (id),
     kind $TEXT NOT NULL,
@@ -55,37 +55,37 @@ const UP: &[&str] = &[
     source_id $UUID,
     created_at $TIME NOT NULL,
     read_at $TIME
-)"#,
-    r#"CREATE INDEX inbox_message_member ON inbox_message (member_id, id)"#,
-    r#"CREATE TABLE setting (
+)",
+    "CREATE INDEX inbox_message_member ON inbox_message (member_id, id)",
+    "CREATE TABLE setting (
     key $TEXT PRIMARY KEY NOT NULL,
     value $JSON NOT NULL,
     updated_at $TIME NOT NULL
-)"#,
-    r#"CREATE TABLE job_lease (
+)",
+    "CREATE TABLE job_lease (
     job $TEXT PRIMARY KEY NOT NULL,
     holder $TEXT NOT NULL,
     until $TIME NOT NULL,
     fencing $BIG NOT NULL
-)"#,
-    r#"CREATE TABLE job_run (
+)",
+    "CREATE TABLE job_run (
     job $TEXT NOT NULL,
     period $TEXT NOT NULL,
     started_at $TIME NOT NULL,
     finished_at $TIME,
     PRIMARY KEY (job, period)
-)"#,
-    r#"CREATE TABLE import_row (
+)",
+    "CREATE TABLE import_row (
     table_name $TEXT NOT NULL,
     ref_id $TEXT NOT NULL,
     fingerprint $BYTES NOT NULL,
     PRIMARY KEY (table_name, ref_id)
-) $CLUSTERED"#,
-    r#"CREATE TABLE import_set (
+) $CLUSTERED",
+    "CREATE TABLE import_set (
     name $TEXT PRIMARY KEY NOT NULL,
     shift_days $INT NOT NULL,
     created_at $TIME NOT NULL
-)"#,
+)",
 ];
 
 /// In the order in which they can be dropped.
