@@ -1,6 +1,7 @@
 //! linli (邻里): the service behind a district's volunteer points programme. `ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod audit;
 pub mod calendar;
 pub mod cli;
 pub mod clock;
@@ -8,7 +9,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod exchange;
-pub mod http;
 pub mod identity;
 pub mod jobs;
+pub mod notify;
 pub mod region;

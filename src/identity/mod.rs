@@ -1,5 +1,7 @@
-//! People, staff, sign-in and consent: who is calling, and what that proves.
+//! People and staff: who is calling, what they may see, sign-in, consent, and what is known about a person.
+//!
+//! Who may see what is decided once, in `caller`. Everything that identifies a person is sealed at rest and leaves here
+//! masked, except to the person and where staff open it with a logged reason.
 
-pub mod caller;
-
-pub use caller::{Admin, Caller, Clerk, Manager, MemberCaller, Resident, Scope, Staff, StaffCaller, Volunteer};
+pub mod mask;
+pub mod member_code;

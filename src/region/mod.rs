@@ -1,4 +1,7 @@
-//! The tree from city to unit door, stations, and which codes lie in whose subtree.
+//! The tree from city to unit door, stations, and the coded lists: places and words that every room shares.
+//!
+//! A region's code says where in the tree it lies, so a subtree is a range of codes ([`Subtree`]) and no query has to walk
+//! the tree. Who may see what in a subtree is decided in `identity`.
 
 mod code;
 
