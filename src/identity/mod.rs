@@ -3,5 +3,8 @@
 //! Who may see what is decided once, in `caller`. Everything that identifies a person is sealed at rest and leaves here
 //! masked, except to the person and where staff open it with a logged reason.
 
+pub mod caller;
 pub mod mask;
 pub mod member_code;
+
+pub use caller::{Admin, Caller, Clerk, Manager, MemberCaller, Resident, Scope, Staff, StaffCaller, Volunteer};

@@ -1,0 +1,20 @@
+//! The edge: what every call and every answer has in common, and nothing of any feature.
+//!
+//! Errors are [`Problem`]s. Ids, codes and queries are read by [`PathId`], [`PathCode`] and [`Params`], which are judged in
+//! their turn: the order of checks is the contract's. Text, amounts and instants from outside have types of their own.
+
+mod addr;
+mod amount;
+pub mod body;
+mod fields;
+mod page;
+mod params;
+mod problem;
+pub mod text;
+
+pub use addr::client_addr;
+pub use amount::{Instant, PointsAmount, decimal};
+pub use page::{Listing, Page, decode_cursor, encode_cursor};
+pub use params::{Params, PathCode, PathId};
+pub use problem::{FieldError, PROBLEM_JSON, Problem};
+pub use text::{Line, Phone, Text};
