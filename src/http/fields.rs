@@ -314,6 +314,7 @@ mod tests {
 
     #[derive(Debug, Deserialize, Validate)]
     #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "read by serde only")]
     struct Window {
         from: Instant,
         until: Instant,

@@ -2,11 +2,14 @@
 //!
 //! Errors are [`Problem`]s. Ids, codes and queries are read by [`PathId`], [`PathCode`] and [`Params`], which are judged in
 //! their turn: the order of checks is the contract's. Text, amounts and instants from outside have types of their own.
+//! What changes something comes in as a [`Call`] and happens [`Once`].
 
 mod addr;
 mod amount;
 pub mod body;
+mod call;
 mod fields;
+mod idempotency;
 mod page;
 mod params;
 mod problem;
@@ -14,6 +17,8 @@ pub mod text;
 
 pub use addr::client_addr;
 pub use amount::{Instant, PointsAmount, decimal};
+pub use call::{Call, OpenCall};
+pub use idempotency::{KEY_HEADER, Once, REPLAYED_HEADER, forget_keys};
 pub use page::{Listing, Page, decode_cursor, encode_cursor};
 pub use params::{Params, PathCode, PathId};
 pub use problem::{FieldError, PROBLEM_JSON, Problem};

@@ -1,0 +1,145 @@
+//! The extractors of calls that change something.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use validator::Validate;
+
+use super::body;
+use super::fields;
+use super::idempotency::{KEY_HEADER, Once, Ticket};
+use super::problem::Problem;
+use crate::identity::Caller;
+
+/// A POST, PATCH or DELETE by somebody: the caller (401), then the JSON body (400, 413, 415; none is `{}`).
+///
+/// The handler then proves the role (403, see [`Caller`]) and calls [`Call::admit`] or [`Call::admit_keyed`], which does the
+/// rest of the contract's order: 404, 400 `idempotency_key_required`, 422.
+pub struct Call<T> {
+    /// Who is calling.
+    pub caller: Caller,
+    body: Value,
+    key: KeyHeader,
+    method: String,
+    path: String,
+    kind: PhantomData<fn() -> T>,
+}
+
+enum KeyHeader {
+    Absent,
+    Given(String),
+    IllFormed,
+}
+
+impl<T: DeserializeOwned + Validate> Call<T> {
+    /// The body and what makes the effect happen once; a key is honoured if there is one.
+    ///
+    /// `exists` answers the 404 of the path's object; it runs only where key or body are refused.
+    ///
+    /// # Errors
+    /// What `exists` answers; 400 `idempotency_key_required` for an ill-formed key; 422 `validation_failed`.
+    pub async fn admit<F>(self, exists: F) -> Result<(T, Once), Problem>
+    where
+        F: AsyncFnOnce() -> Result<(), Problem>,
+    {
+        self.judge(false, exists).await
+    }
+
+    /// The same where the contract asks for a key (**K**).
+    ///
+    /// # Errors
+    /// As [`Call::admit`], and 400 `idempotency_key_required` without a key.
+    pub async fn admit_keyed<F>(self, exists: F) -> Result<(T, Once), Problem>
+    where
+        F: AsyncFnOnce() -> Result<(), Problem>,
+    {
+        self.judge(true, exists).await
+    }
+
+    async fn judge<F>(self, keyed: bool, exists: F) -> Result<(T, Once), Problem>
+    where
+        F: AsyncFnOnce() -> Result<(), Problem>,
+    {
+        let ticket = match self.key {
+            KeyHeader::Given(key) => {
+                let actor = self.caller.actor();
+                Ok(Some(Ticket::new(actor, key, &self.method, &self.path, &self.body)))
+            }
+            KeyHeader::Absent if !keyed => Ok(None),
+            KeyHeader::Absent | KeyHeader::IllFormed => Err(Problem::idempotency_key_required()),
+        };
+        let body = ticket.and_then(|ticket| Ok((fields::decode(&self.body).map_err(Problem::validation)?, ticket)));
+        match body {
+            Ok((body, ticket)) => Ok((body, Once::new(ticket))),
+            Err(problem) => {
+                exists().await?;
+                Err(problem)
+            }
+        }
+    }
+}
+
+impl<T> FromRequest for Call<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let caller = Caller::from_request(&request, &mut payload).await?;
+            let body = body::read_json(&request, payload, body::LIMIT_BYTES).await?;
+            let (method, path) = (request.method().as_str().to_owned(), request.path().to_owned());
+            Ok(Self { caller, body, key: key_header(&request), method, path, kind: PhantomData })
+        })
+    }
+}
+
+/// One header of 1–255 visible ASCII characters, or none.
+fn key_header(request: &HttpRequest) -> KeyHeader {
+    let mut values = request.headers().get_all(KEY_HEADER);
+    match (values.next(), values.next()) {
+        (None, _) => KeyHeader::Absent,
+        (Some(value), None) => {
+            let bytes = value.as_bytes();
+            let visible = (1..=255).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+            match value.to_str() {
+                Ok(key) if visible => KeyHeader::Given(key.to_owned()),
+                _ => KeyHeader::IllFormed,
+            }
+        }
+        (Some(_), Some(_)) => KeyHeader::IllFormed,
+    }
+}
+
+/// A call by nobody in particular, as to `/auth/*`: the body only, no key.
+pub struct OpenCall<T> {
+    body: Value,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned + Validate> OpenCall<T> {
+    /// The body.
+    ///
+    /// # Errors
+    /// 422 `validation_failed`.
+    pub fn checked(self) -> Result<T, Problem> {
+        fields::decode(&self.body).map_err(Problem::validation)
+    }
+}
+
+impl<T> FromRequest for OpenCall<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let body = body::read_json(&request, payload, body::LIMIT_BYTES).await?;
+            Ok(Self { body, kind: PhantomData })
+        })
+    }
+}
