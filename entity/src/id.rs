@@ -86,5 +86,4 @@ id_type! {
     TaskId,
     ClaimId,
     ServiceRecordId,
-    ScoreMarkId,
 }

@@ -44,6 +44,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     #[sea_orm(column_type = "Text")]
     pub subject_id: String,
+    /// The community of the member's latest record counted here, of the unit, or the community itself.
     #[sea_orm(column_type = "Text")]
     pub region_code: String,
     pub points: i64,
@@ -52,7 +53,7 @@ pub struct Model {
     /// Latest `ended_at` among counted records with points.
     pub points_at: Option<DateTimeUtc>,
     pub minutes_at: Option<DateTimeUtc>,
-    /// Orders what is equal: the ref, or `~` and the id.
+    /// Orders what is equal: the ref, or `~` where there is none; the id comes after it.
     #[sea_orm(column_type = "Text")]
     pub tie: String,
 }

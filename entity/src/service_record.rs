@@ -1,7 +1,7 @@
 //! What was done: who, what, when, minutes, and how it was proved.
 
 use crate::category::Category;
-use crate::id::{ActivityId, ClaimId, MemberId, RuleId, ServiceRecordId, StaffId, TaskId};
+use crate::id::{ActivityId, ClaimId, MemberId, RuleId, ServiceRecordId, StaffId, TaskId, UnitId};
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -70,12 +70,19 @@ pub struct Model {
     pub task_id: Option<TaskId>,
     pub activity_id: Option<ActivityId>,
     pub member_id: MemberId,
-    /// The member's community.
+    /// The member's community at the time: boards and staff go by it.
     #[sea_orm(column_type = "Text")]
     pub region_code: String,
+    /// The member's unit at the time, for its board.
+    pub unit_id: Option<UnitId>,
+    /// Where the work was, if that is known: its staff see the record as well.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub task_region_code: Option<String>,
     pub category: Category,
     pub started_at: DateTimeUtc,
     pub ended_at: DateTimeUtc,
+    /// Verification may raise the minutes up to this; None: not beyond what is recorded.
+    pub window_minutes: Option<i32>,
     pub minutes: i32,
     pub evidence: Evidence,
     pub status: RecordStatus,

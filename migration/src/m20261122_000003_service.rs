@@ -138,9 +138,12 @@ const UP: &[&str] = &[
     activity_id $UUID REFERENCES activity (id),
     member_id $UUID NOT NULL REFERENCES member (id),
     region_code $TEXT NOT NULL,
+    unit_id $UUID REFERENCES unit (id),
+    task_region_code $TEXT,
     category $TEXT NOT NULL CHECK (category IN ('neighbourly', 'charity', 'safety', 'culture', 'civility', 'volunteering')),
     started_at $TIME NOT NULL,
     ended_at $TIME NOT NULL,
+    window_minutes $INT CHECK (window_minutes >= 0),
     minutes $INT NOT NULL CHECK (minutes >= 0),
     evidence $TEXT NOT NULL CHECK (evidence IN ('A', 'B', 'C', 'D')),
     status $TEXT NOT NULL CHECK (status IN ('pending', 'verified', 'rejected', 'reversed', 'disputed')),
@@ -158,12 +161,13 @@ const UP: &[&str] = &[
     CHECK (ended_at >= started_at),
     CONSTRAINT service_record_second_person CHECK (entered_by IS NULL OR verified_by IS NULL OR entered_by <> verified_by),
     CHECK ((status IN ('verified', 'reversed')) <= (counted_at IS NOT NULL))
-)",
+)"#,
     "CREATE INDEX service_record_member ON service_record (member_id, started_at)",
     "CREATE INDEX service_record_region ON service_record (region_code, id)",
     "CREATE INDEX service_record_pending ON service_record (status, id) WHERE status IN ('pending', 'disputed')",
     "CREATE INDEX service_record_task ON service_record (task_id) WHERE task_id IS NOT NULL",
-    "CREATE TABLE opening_balance (
+    "CREATE INDEX service_record_unit ON service_record (unit_id) WHERE unit_id IS NOT NULL",
+    r#"CREATE TABLE opening_balance (
     member_id $UUID NOT NULL REFERENCES member (id),
     as_of $DATE NOT NULL,
     minutes $BIG NOT NULL CHECK (minutes >= 0),
@@ -190,15 +194,18 @@ const UP: &[&str] = &[
     minutes_at $TIME,
     tie $TEXT $BYTEWISE NOT NULL,
     PRIMARY KEY (subject_kind, period, category, subject_id)
-) $CLUSTERED",
-    "CREATE INDEX score_points ON score (subject_kind, period, category, points DESC, points_at, tie)",
-    "CREATE INDEX score_minutes ON score (subject_kind, period, category, minutes DESC, minutes_at, tie)",
-    "CREATE INDEX score_records ON score (subject_kind, period, category, records DESC, minutes_at, tie)",
+) $CLUSTERED"#,
+    // The value indexes carry the region, so that a district's board is read off the city's without touching the table. Boards
+    // of one category by hours or records are rare and small enough to be sorted.
+    "CREATE INDEX score_points ON score (subject_kind, period, category, points DESC, points_at, tie, subject_id, region_code)",
+    "CREATE INDEX score_minutes ON score (subject_kind, period, minutes DESC, minutes_at, tie, subject_id, region_code) WHERE category = ''",
+    "CREATE INDEX score_records ON score (subject_kind, period, records DESC, minutes_at, tie, subject_id, region_code) WHERE category = ''",
     "CREATE INDEX score_region ON score (subject_kind, period, category, region_code)",
-    "CREATE INDEX score_subject ON score (subject_kind, subject_id)",
     "CREATE TABLE score_mark (
-    id $UUID PRIMARY KEY NOT NULL,
-    member_id $UUID NOT NULL REFERENCES member (id)
+    record_id $UUID NOT NULL REFERENCES service_record (id),
+    change $SMALL NOT NULL CHECK (change IN (1, -1)),
+    marked_at $TIME NOT NULL,
+    PRIMARY KEY (record_id, change)
 ) $CLUSTERED",
 ];
 
