@@ -14,3 +14,4 @@ pub mod identity;
 pub mod jobs;
 pub mod notify;
 pub mod region;
+pub mod service_record;

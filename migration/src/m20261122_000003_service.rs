@@ -161,13 +161,13 @@ const UP: &[&str] = &[
     CHECK (ended_at >= started_at),
     CONSTRAINT service_record_second_person CHECK (entered_by IS NULL OR verified_by IS NULL OR entered_by <> verified_by),
     CHECK ((status IN ('verified', 'reversed')) <= (counted_at IS NOT NULL))
-)"#,
+)",
     "CREATE INDEX service_record_member ON service_record (member_id, started_at)",
     "CREATE INDEX service_record_region ON service_record (region_code, id)",
     "CREATE INDEX service_record_pending ON service_record (status, id) WHERE status IN ('pending', 'disputed')",
     "CREATE INDEX service_record_task ON service_record (task_id) WHERE task_id IS NOT NULL",
     "CREATE INDEX service_record_unit ON service_record (unit_id) WHERE unit_id IS NOT NULL",
-    r#"CREATE TABLE opening_balance (
+    "CREATE TABLE opening_balance (
     member_id $UUID NOT NULL REFERENCES member (id),
     as_of $DATE NOT NULL,
     minutes $BIG NOT NULL CHECK (minutes >= 0),
@@ -194,7 +194,7 @@ const UP: &[&str] = &[
     minutes_at $TIME,
     tie $TEXT $BYTEWISE NOT NULL,
     PRIMARY KEY (subject_kind, period, category, subject_id)
-) $CLUSTERED"#,
+) $CLUSTERED",
     // The value indexes carry the region, so that a district's board is read off the city's without touching the table. Boards
     // of one category by hours or records are rare and small enough to be sorted.
     "CREATE INDEX score_points ON score (subject_kind, period, category, points DESC, points_at, tie, subject_id, region_code)",
