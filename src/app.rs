@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, web};
+use tracing_actix_web::TracingLogger;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -18,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::Keys;
 use crate::db::Db;
+use crate::http;
 
 pub use document::document;
 pub use status::metrics_recorder;
@@ -73,5 +76,8 @@ pub fn app(
         .into_app()
         .configure(status::routes)
         .configure(document::routes)
-        .wrap(actix_web::middleware::from_fn(status::measure))
+        .wrap(from_fn(http::whole_if_small))
+        .wrap(Compress::default())
+        .wrap(from_fn(http::face))
+        .wrap(TracingLogger::<http::RequestSpan>::new())
 }

@@ -27,6 +27,7 @@ pub fn document() -> OpenApi {
         .build();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     document.components.get_or_insert_with(Components::new).add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    crate::http::openapi::complete(&mut document);
     document.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
     document
 }

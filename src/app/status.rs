@@ -1,21 +1,19 @@
 //! What machines ask about this node: is it alive, can it serve, and in which figures.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
-use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
 use super::State;
+use crate::http::Problem;
 
 /// A probe waits no longer than this for the database.
 const PATIENCE: Duration = Duration::from_secs(3);
-const RETRY_AFTER: (&str, &str) = ("Retry-After", "5");
+const RETRY_AFTER_S: u32 = 5;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -30,16 +28,17 @@ async fn healthz() -> HttpResponse {
 }
 
 /// The database answers and has every migration.
-async fn readyz(state: State) -> HttpResponse {
-    let refused = |reason: &str| {
-        HttpResponse::ServiceUnavailable()
-            .insert_header(RETRY_AFTER)
-            .json(json!({ "status": "unavailable", "reason": reason }))
-    };
+async fn readyz(state: State) -> Result<HttpResponse, Problem> {
     match tokio::time::timeout(PATIENCE, state.db.pending_migrations()).await {
-        Ok(Ok(0)) => HttpResponse::Ok().json(json!({ "status": "ok" })),
-        Ok(Ok(_)) => refused("migrations"),
-        Ok(Err(_)) | Err(_) => refused("database"),
+        Ok(Ok(0)) => Ok(HttpResponse::Ok().json(json!({ "status": "ok" }))),
+        Ok(Ok(pending)) => {
+            tracing::warn!(pending, "not ready: migrations are missing");
+            Err(Problem::unavailable().retry_after(RETRY_AFTER_S))
+        }
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!("not ready: the database does not answer");
+            Err(Problem::unavailable().retry_after(RETRY_AFTER_S))
+        }
     }
 }
 
@@ -53,24 +52,4 @@ pub fn metrics_recorder() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
     RECORDER.get_or_init(|| PrometheusBuilder::new().set_buckets(&SECONDS).ok()?.install_recorder().ok()).as_ref()
-}
-
-/// Counts each answer and its time by method, route pattern and status. Never by path: paths hold ids and are without end.
-pub(super) async fn measure(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let began = Instant::now();
-    let answer = next.call(request).await?;
-    let route = answer.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    let method = answer.request().method().as_str();
-    // A method is what the client says; of those that no route has one label is enough.
-    let known = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"];
-    let method = known.into_iter().find(|name| *name == method).unwrap_or("other");
-    let status = answer.status().as_u16().to_string();
-    metrics::counter!("linli_http_requests_total", "method" => method, "route" => route.clone(), "status" => status)
-        .increment(1);
-    metrics::histogram!("linli_http_request_seconds", "method" => method, "route" => route)
-        .record(began.elapsed().as_secs_f64());
-    Ok(answer)
 }
