@@ -13,5 +13,6 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod notify;
+pub mod points;
 pub mod region;
 pub mod service_record;

@@ -1,0 +1,70 @@
+//! What can go wrong with points, by name.
+
+use sea_orm::DbErr;
+
+use super::domain::Points;
+use crate::db::{CommandError, Fault, fault};
+use crate::http::Problem;
+
+/// Why points did not move. The words are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum PointsError {
+    /// What is available does not cover the amount. Nothing has moved.
+    #[error("可用积分不足：需要 {needed}，可用 {available}。请减少数量，或等积分到账后再办理")]
+    Insufficient { needed: Points, available: Points },
+    /// What was earned has been spent since, so it cannot be taken back.
+    #[error("该笔积分已被使用：需收回 {needed}，可用仅 {available}。请先取消或退回相关兑换，再冲正这条记录")]
+    AlreadySpent { needed: Points, available: Points },
+    /// The hold, adjustment or posting is not, or no longer, where this step starts.
+    #[error("状态已变化，不能再次操作，请刷新后查看")]
+    InvalidTransition,
+    /// Not there, or not visible.
+    #[error("不存在")]
+    NotFound,
+    /// The same person asks twice where two are needed.
+    #[error("超过限额的加分须由另一位管理员确认")]
+    SecondPerson,
+    /// More than 64 bits of hundredths.
+    #[error("积分数额过大，请核对后重新填写")]
+    TooLarge,
+    #[error(transparent)]
+    Db(DbErr),
+}
+
+/// A cause that has been posted already is a step taken twice.
+impl From<DbErr> for PointsError {
+    fn from(error: DbErr) -> Self {
+        match fault(&error) {
+            found @ Fault::Unique(_) if found.names("journal.source_kind") || found.names("journal.reverses_id") => {
+                Self::InvalidTransition
+            }
+            _ => Self::Db(error),
+        }
+    }
+}
+
+impl CommandError for PointsError {
+    fn db_err(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// No `_` arm: a new variant chooses its status here.
+impl From<PointsError> for Problem {
+    fn from(error: PointsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PointsError::Insufficient { .. } | PointsError::AlreadySpent { .. } => {
+                Self::conflict("insufficient_points", detail)
+            }
+            PointsError::InvalidTransition => Self::conflict("invalid_transition", detail),
+            PointsError::NotFound => Self::not_found(),
+            PointsError::SecondPerson => Self::forbidden_as("second_person_required", detail),
+            PointsError::TooLarge => Self::conflict("amount_too_large", detail),
+            PointsError::Db(cause) => cause.into(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Points set aside beside the ledger: opening raises `held`, capturing posts and lowers it, releasing lowers it.
+
+use entity::account::AccountKind;
+use entity::balance;
+use entity::hold::{self, HoldStatus};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+
+use super::account;
+use super::bucket;
+use super::domain::{Lot, Points};
+use super::error::PointsError;
+use super::ledger::{self, Posting};
+
+/// Sets the posting's amount aside for its source. Nothing is posted; `journal_id` and `kind` are for [`capture`].
+/// The member's balance row is locked from here to the end of the transaction.
+///
+/// # Errors
+/// [`PointsError::Insufficient`] where less is available; a source has one hold: a second is a unique violation.
+pub async fn open(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
+    let amount = posting.amount.hundredths();
+    let id = account::of_member(posting.programme, posting.member_id);
+    let fast = balance::Entity::update_many()
+        .col_expr(balance::Column::Held, Expr::col(balance::Column::Held).add(amount))
+        .filter(balance::Column::AccountId.eq(id))
+        .filter(balance::Column::Dated.eq(0))
+        .filter(Expr::col(balance::Column::Balance).sub(Expr::col(balance::Column::Held)).gte(amount))
+        .exec(db)
+        .await?;
+    if fast.rows_affected == 0 {
+        let settled = bucket::settle(db, posting).await?;
+        let available = settled.map_or(0, |(row, _)| row.balance - row.held);
+        if available < amount {
+            return Err(PointsError::Insufficient {
+                needed: posting.amount,
+                available: Points::from_hundredths(available),
+            });
+        }
+        lower_held(db, posting, -amount).await?;
+    }
+    let row = hold::ActiveModel {
+        source_kind: Set(posting.source.kind.to_owned()),
+        source_id: Set(posting.source.id),
+        account_id: Set(id),
+        amount: Set(amount),
+        status: Set(HoldStatus::Open),
+        created_at: Set(posting.posted_at),
+        ended_at: Set(None),
+    };
+    hold::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Spends what is held for the posting's source.
+///
+/// # Errors
+/// [`PointsError::InvalidTransition`] where no open hold of this amount is there.
+pub async fn capture(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
+    end(db, posting, HoldStatus::Captured).await?;
+    let amount = posting.amount.hundredths();
+    let fast = balance::Entity::update_many()
+        .col_expr(balance::Column::Balance, Expr::col(balance::Column::Balance).sub(amount))
+        .col_expr(balance::Column::Held, Expr::col(balance::Column::Held).sub(amount))
+        .filter(balance::Column::AccountId.eq(account::of_member(posting.programme, posting.member_id)))
+        .filter(balance::Column::Dated.eq(0))
+        .filter(balance::Column::Held.gte(amount))
+        .exec(db)
+        .await?;
+    let lots = if fast.rows_affected == 1 {
+        vec![Lot { expires_on: None, amount }]
+    } else {
+        bucket::take_held(db, posting).await?
+    };
+    ledger::write(db, posting, AccountKind::Spent, &ledger::negative(&lots), None).await
+}
+
+/// Gives back what is held for the posting's source. What has expired meanwhile goes with the next expiry.
+///
+/// # Errors
+/// [`PointsError::InvalidTransition`] where no open hold of this amount is there.
+pub async fn release(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
+    end(db, posting, HoldStatus::Released).await?;
+    lower_held(db, posting, posting.amount.hundredths()).await?;
+    Ok(())
+}
+
+async fn end(db: &impl ConnectionTrait, posting: &Posting<'_>, status: HoldStatus) -> Result<(), PointsError> {
+    let ended = hold::Entity::update_many()
+        .set(hold::ActiveModel { status: Set(status), ended_at: Set(Some(posting.posted_at)), ..Default::default() })
+        .filter(hold::Column::SourceKind.eq(posting.source.kind))
+        .filter(hold::Column::SourceId.eq(posting.source.id))
+        .filter(hold::Column::Status.eq(HoldStatus::Open))
+        .filter(hold::Column::Amount.eq(posting.amount.hundredths()))
+        .exec(db)
+        .await?;
+    if ended.rows_affected == 1 { Ok(()) } else { Err(PointsError::InvalidTransition) }
+}
+
+async fn lower_held(db: &impl ConnectionTrait, posting: &Posting<'_>, amount: i64) -> Result<(), DbErr> {
+    balance::Entity::update_many()
+        .col_expr(balance::Column::Held, Expr::col(balance::Column::Held).sub(amount))
+        .filter(balance::Column::AccountId.eq(account::of_member(posting.programme, posting.member_id)))
+        .exec(db)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,182 @@
+//! Posting: the only place that adds to the journal and moves a balance.
+//!
+//! A credit writes its lines and then the balance; a debit takes from the balance first, by one conditional statement, so
+//! that a refusal costs one statement and has written nothing. Only accounts with dated points read before they write:
+//! they lock their balance row, expire what is over, and split the amount over buckets.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::account::AccountKind;
+use entity::id::{AccountId, JournalId, MemberId};
+use entity::journal::JournalKind;
+use entity::{balance, entry, journal};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+use uuid::Uuid;
+
+use super::account;
+use super::bucket as lots;
+use super::domain::{Lot, Points};
+use super::error::PointsError;
+use crate::audit::Actor;
+
+/// What a posting is for. The same cause posts once: the journal is unique by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// `service_record`, `redemption`, `adjustment` …
+    pub kind: &'a str,
+    pub id: Uuid,
+}
+
+/// One transfer between a member and the books of a community.
+#[derive(Clone, Copy, Debug)]
+pub struct Posting<'a> {
+    /// Drawn before the transaction.
+    pub journal_id: JournalId,
+    /// `earn`, `grant` and `opening` credit the member, `spend` and `deduct` debit it; the others have functions of their own.
+    pub kind: JournalKind,
+    pub programme: &'a str,
+    pub member_id: MemberId,
+    /// The community (twelve digits) whose books are the other side.
+    pub community: &'a str,
+    /// Above zero, whichever way it goes.
+    pub amount: Points,
+    /// Of credited points; `None`: they never expire.
+    pub expires_on: Option<NaiveDate>,
+    pub source: Source<'a>,
+    pub reason: Option<&'a str>,
+    pub actor: Actor,
+    /// When it counts.
+    pub at: DateTime<Utc>,
+    /// Now.
+    pub posted_at: DateTime<Utc>,
+    /// The local day of now: decides what has expired.
+    pub today: NaiveDate,
+}
+
+/// Posts a transfer. Belongs inside a transaction.
+///
+/// # Errors
+/// [`PointsError::Insufficient`] where a debit is not covered by what is available, [`PointsError::InvalidTransition`] where
+/// the source has posted before, [`PointsError::TooLarge`] beyond 64 bits.
+pub async fn post(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
+    match posting.kind {
+        JournalKind::Earn | JournalKind::Grant | JournalKind::Opening => {
+            let lots = [Lot { expires_on: posting.expires_on, amount: posting.amount.hundredths() }];
+            credit(db, posting, AccountKind::Issued, &lots, None).await
+        }
+        JournalKind::Spend => debit(db, posting, AccountKind::Spent).await,
+        JournalKind::Deduct => debit(db, posting, AccountKind::Issued).await,
+        JournalKind::Refund | JournalKind::Expire | JournalKind::Reversal | JournalKind::Gift => {
+            Err(PointsError::Db(DbErr::Custom("a posting of this kind needs more than a transfer".into())))
+        }
+    }
+}
+
+async fn debit(db: &impl ConnectionTrait, posting: &Posting<'_>, books: AccountKind) -> Result<(), PointsError> {
+    let amount = posting.amount.hundredths();
+    let id = account::of_member(posting.programme, posting.member_id);
+    let taken = balance::Entity::update_many()
+        .col_expr(balance::Column::Balance, Expr::col(balance::Column::Balance).sub(amount))
+        .filter(balance::Column::AccountId.eq(id))
+        .filter(balance::Column::Dated.eq(0))
+        .filter(Expr::col(balance::Column::Balance).sub(Expr::col(balance::Column::Held)).gte(amount))
+        .exec(db)
+        .await?;
+    if taken.rows_affected == 1 {
+        return write(db, posting, books, &[Lot { expires_on: None, amount: -amount }], None).await;
+    }
+    let lots = lots::take_free(db, posting, None).await?;
+    write(db, posting, books, &negative(&lots), None).await
+}
+
+/// Adds lots to the member, with `books` on the other side.
+pub(super) async fn credit(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    books: AccountKind,
+    lots: &[Lot],
+    reverses: Option<JournalId>,
+) -> Result<(), PointsError> {
+    account::open(db, [account::member_row(posting.programme, posting.member_id)]).await?;
+    write(db, posting, books, lots, reverses).await?;
+    let id = account::of_member(posting.programme, posting.member_id);
+    let amount = posting.amount.hundredths();
+    let earned = if posting.kind == JournalKind::Earn { amount } else { 0 };
+    let dated: i64 = lots.iter().filter(|lot| lot.expires_on.is_some()).map(|lot| lot.amount).sum();
+    raise(db, id, amount, earned, dated).await?;
+    for lot in lots {
+        if let Some(expires_on) = lot.expires_on {
+            lots::fill(db, id, expires_on, lot.amount).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the balance row, which may have to be made.
+async fn raise(db: &impl ConnectionTrait, id: AccountId, amount: i64, earned: i64, dated: i64) -> Result<(), DbErr> {
+    let sum = |column: balance::Column, more: i64| (column, Expr::col((balance::Entity, column)).add(more));
+    let conflict = OnConflict::column(balance::Column::AccountId)
+        .values([
+            sum(balance::Column::Balance, amount),
+            sum(balance::Column::Earned, earned),
+            sum(balance::Column::Dated, dated),
+        ])
+        .to_owned();
+    let row = balance::ActiveModel {
+        account_id: Set(id),
+        balance: Set(amount),
+        held: Set(0),
+        earned: Set(earned),
+        dated: Set(dated),
+    };
+    balance::Entity::insert(row).on_conflict(conflict).exec_without_returning(db).await.map(drop)
+}
+
+/// Makes sure that the balance row exists. The account does.
+pub(super) async fn open_balance(db: &impl ConnectionTrait, id: AccountId) -> Result<(), DbErr> {
+    raise(db, id, 0, 0, 0).await
+}
+
+/// Writes the journal and its entries: the member's lines as `lots` say, signed, and the books' line against them.
+pub(super) async fn write(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    books: AccountKind,
+    lots: &[Lot],
+    reverses: Option<JournalId>,
+) -> Result<(), PointsError> {
+    account::open(db, [account::books_row(posting.programme, books, posting.community)]).await?;
+    let row = journal::ActiveModel {
+        id: Set(posting.journal_id),
+        programme: Set(posting.programme.to_owned()),
+        kind: Set(posting.kind),
+        source_kind: Set(posting.source.kind.to_owned()),
+        source_id: Set(posting.source.id),
+        reason: Set(posting.reason.map(str::to_owned)),
+        actor_kind: Set(Some(posting.actor.kind().to_owned())),
+        actor_id: Set(posting.actor.id()),
+        reverses_id: Set(reverses),
+        at: Set(posting.at),
+        posted_at: Set(posting.posted_at),
+    };
+    journal::Entity::insert(row).exec_without_returning(db).await?;
+    let member = account::of_member(posting.programme, posting.member_id);
+    let against: i64 = lots.iter().map(|lot| -lot.amount).sum();
+    let other =
+        (account::of_books(posting.programme, books, posting.community), Lot { expires_on: None, amount: against });
+    let lines = lots.iter().map(|lot| (member, *lot)).chain([other]);
+    let rows = (1_i16..).zip(lines).map(|(line, (account_id, lot))| entry::ActiveModel {
+        journal_id: Set(posting.journal_id),
+        line: Set(line),
+        account_id: Set(account_id),
+        amount: Set(lot.amount),
+        expires_on: Set(lot.expires_on),
+    });
+    entry::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub(super) fn negative(lots: &[Lot]) -> Vec<Lot> {
+    lots.iter().map(|lot| Lot { amount: -lot.amount, ..*lot }).collect()
+}

@@ -1,0 +1,28 @@
+//! The ledger: accounts, journals, buckets, holds, and the rules by which a record earns. Knows no wishes and no goods.
+//!
+//! What always holds, and `linli verify` proves:
+//! - the entries of a journal sum to zero and lie in its programme; nothing in a journal is ever changed or deleted;
+//! - `balance.balance` is the sum of the account's entries, `balance.dated` that of its buckets, `balance.held` that of its
+//!   open holds; `available = balance − held` is never negative;
+//! - a cause (`source_kind`, `source_id`) posts once, and a journal is reversed once.
+//!
+//! Dated points are spent before undated ones, the earliest first. Holds rest on the earliest lots, because those are what
+//! they will spend; what a hold rests on does not expire until the hold ends.
+//!
+//! Everything that moves points of one member meets at that member's balance row, which is taken before the limited rows
+//! of other rooms (stock). System accounts have no balance row, so no row is hot.
+
+pub mod account;
+mod bucket;
+mod domain;
+mod earning;
+mod error;
+pub mod hold;
+mod ledger;
+mod reversing;
+
+pub use domain::{Lot, Points};
+pub use earning::{Earned, Earning, RECORD, earn};
+pub use error::PointsError;
+pub use ledger::{Posting, Source, post};
+pub use reversing::{Reversing, refund, reverse};

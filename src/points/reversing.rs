@@ -1,0 +1,155 @@
+//! Repairing a posting by its opposite: taking back what was earned, giving back what was spent. Once each.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use entity::account::{self, AccountKind};
+use entity::id::{JournalId, MemberId};
+use entity::journal::{self, JournalKind};
+use entity::{balance, entry};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+
+use super::account as ids;
+use super::bucket;
+use super::domain::{Lot, Points};
+use super::error::PointsError;
+use super::ledger::{self, Posting, Source};
+use crate::audit::Actor;
+
+/// Refunded points whose own day is over are good for this many days more.
+const GRACE_DAYS: u64 = 30;
+
+/// The repair of one posting.
+#[derive(Clone, Copy, Debug)]
+pub struct Reversing<'a> {
+    /// Of the new journal; drawn before the transaction.
+    pub journal_id: JournalId,
+    /// What the first journal was posted for.
+    pub original: Source<'a>,
+    /// What the new one is posted for, such as `service_record_reversal` with the record's id.
+    pub source: Source<'a>,
+    pub reason: Option<&'a str>,
+    pub actor: Actor,
+    pub now: DateTime<Utc>,
+    /// The local day of now.
+    pub today: NaiveDate,
+}
+
+/// Takes back what `original` earned, from the bucket it went to and then from the earliest; the points, zero where it had
+/// earned none.
+///
+/// # Errors
+/// [`PointsError::AlreadySpent`] where the member no longer has them available, [`PointsError::InvalidTransition`] where
+/// it has been reversed before.
+pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Result<Points, PointsError> {
+    let Some(found) = Original::of(db, reversing.original).await? else { return Ok(Points::ZERO) };
+    let posting = found.posting(JournalKind::Reversal, reversing);
+    let amount = posting.amount.hundredths();
+    let first = found.lots.first().and_then(|lot| lot.expires_on);
+    let lots = if first.is_none() && take_undated(db, &posting).await? {
+        vec![Lot { expires_on: None, amount }]
+    } else {
+        bucket::take_free(db, &posting, Some(first)).await.map_err(|error| match error {
+            PointsError::Insufficient { needed, available } => PointsError::AlreadySpent { needed, available },
+            other => other,
+        })?
+    };
+    ledger::write(db, &posting, found.books, &ledger::negative(&lots), Some(found.journal.id)).await?;
+    Ok(posting.amount)
+}
+
+/// The fast way of an account without dated points; false where it is not open.
+async fn take_undated(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<bool, DbErr> {
+    let amount = posting.amount.hundredths();
+    let less = |column: balance::Column| Expr::col(column).sub(amount);
+    let taken = balance::Entity::update_many()
+        .col_expr(balance::Column::Balance, less(balance::Column::Balance))
+        .col_expr(balance::Column::Earned, less(balance::Column::Earned))
+        .filter(balance::Column::AccountId.eq(ids::of_member(posting.programme, posting.member_id)))
+        .filter(balance::Column::Dated.eq(0))
+        .filter(Expr::col(balance::Column::Balance).sub(Expr::col(balance::Column::Held)).gte(amount))
+        .exec(db)
+        .await?;
+    Ok(taken.rows_affected == 1)
+}
+
+/// Gives back what `original` spent, each part to the bucket it came from; where that day is over, for thirty days more.
+///
+/// # Errors
+/// [`PointsError::InvalidTransition`] where nothing was spent or it has been given back before.
+pub async fn refund(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Result<Points, PointsError> {
+    let found = Original::of(db, reversing.original).await?.ok_or(PointsError::InvalidTransition)?;
+    let posting = found.posting(JournalKind::Refund, reversing);
+    let grace = reversing.today.checked_add_days(Days::new(GRACE_DAYS)).unwrap_or(reversing.today);
+    let mut lots: Vec<Lot> = Vec::new();
+    for lot in &found.lots {
+        let expires_on = lot.expires_on.map(|day| if day > reversing.today { day } else { grace });
+        match lots.iter_mut().find(|known| known.expires_on == expires_on) {
+            Some(known) => known.amount += lot.amount,
+            None => lots.push(Lot { expires_on, amount: lot.amount }),
+        }
+    }
+    ledger::credit(db, &posting, found.books, &lots, Some(found.journal.id)).await?;
+    Ok(posting.amount)
+}
+
+/// A posted journal: whose it is, in whose books, and its lots without sign.
+struct Original {
+    journal: journal::Model,
+    member_id: MemberId,
+    books: AccountKind,
+    community: String,
+    lots: Vec<Lot>,
+}
+
+impl Original {
+    async fn of(db: &impl ConnectionTrait, source: Source<'_>) -> Result<Option<Self>, PointsError> {
+        let journal = journal::Entity::find()
+            .filter(journal::Column::SourceKind.eq(source.kind))
+            .filter(journal::Column::SourceId.eq(source.id))
+            .one(db)
+            .await?;
+        let Some(journal) = journal else { return Ok(None) };
+        let entries = entry::Entity::find()
+            .filter(entry::Column::JournalId.eq(journal.id))
+            .order_by_asc(entry::Column::Line)
+            .all(db)
+            .await?;
+        let accounts = account::Entity::find()
+            .filter(account::Column::Id.is_in(entries.iter().map(|line| line.account_id)))
+            .all(db)
+            .await?;
+        let mut member = None;
+        let mut books = None;
+        for found in accounts {
+            match (found.member_id, found.region_code) {
+                (Some(id), _) => member = Some((found.id, id)),
+                (None, Some(community)) => books = Some((found.kind, community)),
+                (None, None) => {}
+            }
+        }
+        let (Some((account_id, member_id)), Some((books, community))) = (member, books) else {
+            return Err(DbErr::Custom(format!("journal {} has no two sides", journal.id)).into());
+        };
+        let lines = entries.into_iter().filter(|line| line.account_id == account_id);
+        let lots = lines.map(|line| Lot { expires_on: line.expires_on, amount: line.amount.abs() }).collect();
+        Ok(Some(Self { journal, member_id, books, community, lots }))
+    }
+
+    fn posting<'a>(&'a self, kind: JournalKind, reversing: &Reversing<'a>) -> Posting<'a> {
+        Posting {
+            journal_id: reversing.journal_id,
+            kind,
+            programme: &self.journal.programme,
+            member_id: self.member_id,
+            community: &self.community,
+            amount: Points::from_hundredths(self.lots.iter().map(|lot| lot.amount).sum()),
+            expires_on: None,
+            source: reversing.source,
+            reason: reversing.reason,
+            actor: reversing.actor,
+            at: reversing.now,
+            posted_at: reversing.now,
+            today: reversing.today,
+        }
+    }
+}
