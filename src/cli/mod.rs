@@ -121,7 +121,12 @@ const QUIET: &str = "sea_orm_migration=warn,actix_server=warn";
 fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(format!("{QUIET},{}", config.log));
     // Fails only where a log is running already.
-    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// HTTP clients take the process's TLS provider. A second call changes nothing.

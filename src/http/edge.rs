@@ -32,7 +32,12 @@ impl RootSpanBuilder for RequestSpan {
         let id = request.extensions().get::<RequestId>().copied().map(tracing::field::display);
         let theirs = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
         let theirs = theirs.filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
-        tracing::info_span!("request", method = method_name(request.method()), id, client_request_id = theirs)
+        tracing::info_span!(
+            "request",
+            method = method_name(request.method()),
+            request_id = id,
+            client_request_id = theirs
+        )
     }
 
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
