@@ -69,6 +69,7 @@ pub fn app(
         InitError = (),
     >,
 > {
+    metrics_recorder();
     App::new()
         .into_utoipa_app()
         .app_data(web::Data::new(state))

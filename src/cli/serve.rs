@@ -37,7 +37,6 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
 /// # Errors
 /// The address cannot be bound, or the server broke.
 pub(crate) async fn serve(state: AppState, ready: impl Fn(&str)) -> Result<(), CliError> {
-    metrics_recorder();
     let served = state.clone();
     let server = HttpServer::new(move || app(served.clone()))
         .client_request_timeout(HEADER)

@@ -1,1 +1,8 @@
+//! The tests that drive the real application over real migrations, on both databases: one file per slice.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[macro_use]
+mod support;
+
+mod house;
+mod migrations;
