@@ -4,7 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use migration::Migrator;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
 
 use sea_orm_migration::MigratorTrait;
 
@@ -14,13 +17,21 @@ use super::sqlite;
 /// Any number, so that linli's lock is not somebody else's.
 const LOCK: i32 = 0x6c6c;
 /// How long to wait for another node's migration.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) async fn sqlite(path: &Path) -> Result<(), DbErr> {
     let db = sqlite::for_migration(path).await?;
-    let outcome = Migrator::up(&db, None).await;
-    db.close().await?;
-    outcome
+    let immediate = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    // All of them or none, and nobody else's in between.
+    let txn = db.begin_with_options(immediate).await?;
+    let outcome = match Migrator::up(&txn, None).await {
+        Ok(()) => txn.commit().await,
+        Err(error) => Err(error),
+    };
+    db.close().await.and(outcome)
 }
 
 /// Under an advisory lock of the schema it works in, so that one node migrates and the others find it done.
@@ -30,14 +41,13 @@ pub(super) async fn postgres(url: &str) -> Result<(), DbErr> {
     options.map_sqlx_postgres_opts(|options| options.options([("lock_timeout", "5000")]));
     let db = Database::connect(options).await?;
     // The lock lives as long as its transaction; the migrations run beside it.
-    let guard = sea_orm::TransactionTrait::begin(&db).await?;
+    let guard = db.begin().await?;
     let outcome = match lock(&guard).await {
         Ok(()) => Migrator::up(&db, None).await,
         Err(error) => Err(error),
     };
-    guard.rollback().await?;
-    db.close().await?;
-    outcome
+    let released = guard.rollback().await;
+    outcome.and(released).and(db.close().await)
 }
 
 async fn lock(db: &impl ConnectionTrait) -> Result<(), DbErr> {

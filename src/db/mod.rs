@@ -150,7 +150,11 @@ impl Db {
     /// A migration failed, or on PostgreSQL another node has been migrating for more than a minute.
     pub async fn migrate(&self) -> Result<(), DbErr> {
         match &self.shared.side {
-            Side::Sqlite(sqlite) => migrate::sqlite(sqlite.path()).await,
+            Side::Sqlite(sqlite) => {
+                let outcome = migrate::sqlite(sqlite.path()).await;
+                sqlite.forget_schema();
+                outcome
+            }
             Side::Postgres(_) => migrate::postgres(&self.shared.options.url).await,
         }
     }
@@ -161,6 +165,14 @@ impl Db {
     /// The database does not answer.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
         migrate::pending(self.read()).await.inspect_err(|error| self.suspect(error))
+    }
+
+    /// For trying out a full disk: SQLite's file may not grow beyond `most` pages (of 4 KiB); 0 takes the limit away. Nothing
+    /// on PostgreSQL.
+    pub fn limit_pages(&self, most: u32) {
+        if let Side::Sqlite(sqlite) = &self.shared.side {
+            sqlite.limit_pages(most);
+        }
     }
 
     /// Tells the pool that the connections it has may all be as dead as the one that gave `error`.

@@ -13,7 +13,7 @@ use sea_orm::{
 
 use super::DbOptions;
 use super::fault::{CommandError, Fault, connection_error, connection_is_dead, fault};
-use super::txn::{Txn, aborted_error};
+use super::txn::{Txn, aborted_error, bounded};
 
 /// How often a command is run before its serialization failure is told.
 const RUNS: u32 = 5;
@@ -107,19 +107,19 @@ impl Postgres {
         F: AsyncFn(&Txn) -> Result<T, E>,
         E: CommandError,
     {
-        let txn = Txn::new(self.begin(pace).await?, Some(pace.patience()));
+        let txn = Txn::postgres(self.begin(pace).await?, pace.patience());
         let outcome = AssertUnwindSafe(async { command(&txn).await }).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(panicked().into()));
         let aborted = txn.aborted();
         match outcome {
             // PostgreSQL would answer this COMMIT with a rollback, and no error.
             Ok(_) if aborted => {
-                self.roll_back(txn.into_inner()).await;
+                self.roll_back(txn).await;
                 Err(aborted_error().into())
             }
-            Ok(value) => self.commit(txn.into_inner()).await.map(|()| value).map_err(E::from),
+            Ok(value) => self.commit(txn).await.map(|()| value).map_err(E::from),
             Err(error) => {
-                self.roll_back(txn.into_inner()).await;
+                self.roll_back(txn).await;
                 Err(error)
             }
         }
@@ -141,7 +141,8 @@ impl Postgres {
     }
 
     /// A failed COMMIT has an unknown outcome, except where the server itself says that it rolled back.
-    async fn commit(&self, txn: DatabaseTransaction) -> Result<(), DbErr> {
+    async fn commit(&self, txn: Txn) -> Result<(), DbErr> {
+        let Some(txn) = txn.into_postgres() else { return Ok(()) };
         let error = match bounded(COMMIT, txn.commit()).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -157,15 +158,12 @@ impl Postgres {
         }
     }
 
-    async fn roll_back(&self, txn: DatabaseTransaction) {
+    async fn roll_back(&self, txn: Txn) {
+        let Some(txn) = txn.into_postgres() else { return };
         if let Err(error) = bounded(Pace::Short.patience(), txn.rollback()).await {
             self.suspect(&error);
         }
     }
-}
-
-async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(connection_error("the database does not answer")))
 }
 
 /// What the caller of a command that panicked gets; the panic itself has been printed where it happened.

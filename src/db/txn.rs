@@ -1,5 +1,6 @@
 //! The transaction a command works in.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,22 +8,32 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
 use super::fault::{CommandError, connection_error};
+use super::sqlite::Driver;
 
 /// The open transaction of one command. Services take it as `&impl ConnectionTrait`.
 ///
 /// As on PostgreSQL, so on SQLite: after a statement failed, every further one fails and the command cannot commit, unless
 /// the failed one was inside a [`Txn::nested`] that was undone.
 pub struct Txn {
-    inner: DatabaseTransaction,
+    side: Side,
     /// A statement failed and nothing was undone since.
     aborted: AtomicBool,
-    /// How long one statement may take, measured here: it also ends the wait on a connection whose other end has vanished.
-    patience: Option<Duration>,
+}
+
+enum Side {
+    Sqlite(Arc<Driver>),
+    /// With how long one statement may take, measured here: this also ends the wait on a connection whose other end has
+    /// vanished.
+    Postgres(DatabaseTransaction, Duration),
 }
 
 impl Txn {
-    pub(super) fn new(inner: DatabaseTransaction, patience: Option<Duration>) -> Self {
-        Self { inner, aborted: AtomicBool::new(false), patience }
+    pub(super) fn sqlite(driver: Arc<Driver>) -> Self {
+        Self { side: Side::Sqlite(driver), aborted: AtomicBool::new(false) }
+    }
+
+    pub(super) fn postgres(inner: DatabaseTransaction, patience: Duration) -> Self {
+        Self { side: Side::Postgres(inner, patience), aborted: AtomicBool::new(false) }
     }
 
     /// Runs `part` so that it can fail alone: where it answers `Err`, what it did is undone and the command goes on.
@@ -44,15 +55,16 @@ impl Txn {
         F: AsyncFnOnce(&Self) -> Result<T, E>,
         E: CommandError,
     {
-        self.execute_unprepared("SAVEPOINT part").await?;
+        self.step("SAVEPOINT part").await?;
         match part(self).await {
             Ok(value) => {
-                self.execute_unprepared("RELEASE SAVEPOINT part").await?;
+                self.step("RELEASE SAVEPOINT part").await?;
                 Ok(value)
             }
             Err(error) => {
-                self.aborted.store(false, Ordering::Relaxed);
-                self.execute_unprepared("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await?;
+                self.revive();
+                self.step("ROLLBACK TO SAVEPOINT part").await?;
+                self.step("RELEASE SAVEPOINT part").await?;
                 Err(error)
             }
         }
@@ -68,26 +80,39 @@ impl Txn {
         self.aborted.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn into_inner(self) -> DatabaseTransaction {
-        self.inner
+    /// PostgreSQL's transaction, to be ended.
+    pub(super) fn into_postgres(self) -> Option<DatabaseTransaction> {
+        match self.side {
+            Side::Sqlite(_) => None,
+            Side::Postgres(inner, _) => Some(inner),
+        }
     }
 
-    /// Runs one statement: not after a failed one, not longer than allowed, and remembers whether it failed.
-    async fn guarded<T>(&self, statement: impl Future<Output = Result<T, DbErr>> + Send) -> Result<T, DbErr> {
-        if self.aborted() {
-            return Err(aborted_error());
-        }
-        let outcome = match self.patience {
-            None => statement.await,
-            Some(patience) => tokio::time::timeout(patience, statement)
-                .await
-                .unwrap_or_else(|_| Err(connection_error("the database does not answer"))),
-        };
+    /// No statement after a failed one.
+    fn alive(&self) -> Result<(), DbErr> {
+        if self.aborted() { Err(aborted_error()) } else { Ok(()) }
+    }
+
+    /// Remembers whether a statement failed.
+    fn note<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
         if outcome.is_err() {
             self.aborted.store(true, Ordering::Relaxed);
         }
         outcome
     }
+
+    async fn step(&self, sql: &'static str) -> Result<(), DbErr> {
+        self.alive()?;
+        self.note(match &self.side {
+            Side::Sqlite(driver) => driver.step(sql),
+            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_unprepared(sql)).await.map(drop),
+        })
+    }
+}
+
+/// `work`, or [`Fault::Unavailable`](super::Fault::Unavailable) after `limit`.
+pub(super) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(connection_error("the database does not answer")))
 }
 
 /// What a command meets that goes on after a failed statement.
@@ -100,22 +125,41 @@ pub(super) fn aborted_error() -> DbErr {
 #[async_trait]
 impl ConnectionTrait for Txn {
     fn get_database_backend(&self) -> DbBackend {
-        self.inner.get_database_backend()
+        match &self.side {
+            Side::Sqlite(_) => DbBackend::Sqlite,
+            Side::Postgres(..) => DbBackend::Postgres,
+        }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.guarded(self.inner.execute_raw(statement)).await
+        self.alive()?;
+        self.note(match &self.side {
+            Side::Sqlite(driver) => driver.execute(&statement.sql, statement.values.as_ref()),
+            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_raw(statement)).await,
+        })
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.guarded(self.inner.execute_unprepared(sql)).await
+        self.alive()?;
+        self.note(match &self.side {
+            Side::Sqlite(driver) => driver.execute_unprepared(sql),
+            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_unprepared(sql)).await,
+        })
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.guarded(self.inner.query_one_raw(statement)).await
+        self.alive()?;
+        self.note(match &self.side {
+            Side::Sqlite(driver) => driver.query_one(&statement.sql, statement.values.as_ref()),
+            Side::Postgres(txn, patience) => bounded(*patience, txn.query_one_raw(statement)).await,
+        })
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.guarded(self.inner.query_all_raw(statement)).await
+        self.alive()?;
+        self.note(match &self.side {
+            Side::Sqlite(driver) => driver.query_all(&statement.sql, statement.values.as_ref()),
+            Side::Postgres(txn, patience) => bounded(*patience, txn.query_all_raw(statement)).await,
+        })
     }
 }

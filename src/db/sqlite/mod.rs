@@ -1,6 +1,10 @@
 //! SQLite: a pool of readers, and one writer in a thread of its own.
 
+mod driver;
+mod error;
+mod kinds;
 mod space;
+mod value;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -15,6 +19,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbE
 
 use super::fault::{CommandError, connection_error};
 use super::{DbOptions, Txn};
+pub(super) use driver::Driver;
 use writer::Writer;
 
 /// Older ones may lose commits when a WAL is reset.
@@ -42,6 +47,15 @@ impl Sqlite {
 
     pub(super) fn readers(&self) -> &DatabaseConnection {
         &self.readers
+    }
+
+    /// Another connection has changed the schema.
+    pub(super) fn forget_schema(&self) {
+        self.writer.forget_schema();
+    }
+
+    pub(super) fn limit_pages(&self, most: u32) {
+        self.writer.limit_pages(most);
     }
 
     pub(super) async fn write<F, T, E>(&self, command: F) -> Result<T, E>
@@ -118,4 +132,15 @@ async fn check_version(db: &DatabaseConnection) -> Result<(), DbErr> {
         return Err(connection_error(format!("SQLite {version} is too old: linli needs 3.51.3")));
     }
     Ok(())
+}
+
+/// Columns of the schema whose declared type the writer does not know.
+#[cfg(test)]
+pub(super) fn unknown_types(path: &Path) -> Vec<String> {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    let sql = "SELECT t.name || '.' || c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'";
+    let mut columns = conn.prepare(sql).unwrap();
+    let columns = columns.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let unknown = columns.map(Result::unwrap).filter(|(_, declared)| value::Kind::declared(declared).is_none());
+    unknown.map(|(column, declared)| format!("{column} {declared}")).collect()
 }

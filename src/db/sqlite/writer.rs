@@ -2,20 +2,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use sea_orm::DbErr;
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::sqlx::sqlite::SqliteJournalMode;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::fault::{CommandError, connection_error};
 use super::super::postgres::panicked;
 use super::super::txn::{Txn, aborted_error};
+use super::Driver;
 use super::space::Space;
 
 /// At most this many commands share a commit.
@@ -26,6 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    orders: Arc<Orders>,
+}
+
+/// What the thread looks at before each group.
+#[derive(Default)]
+struct Orders {
+    /// Another connection has changed the schema.
+    schema_changed: AtomicBool,
+    /// The file may not grow beyond this many pages; 0: no limit.
+    most_pages: AtomicU32,
 }
 
 impl Writer {
@@ -34,14 +44,24 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (ready, is_ready) = oneshot::channel();
         let (path, space) = (path.to_owned(), Space::beside(path, min_free_mib));
+        let orders = Arc::new(Orders::default());
+        let thread = Thread { path, space, jobs, orders: Arc::clone(&orders), link: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| connection_error(error.to_string()))?;
         thread::Builder::new()
             .name("linli-writer".into())
-            .spawn(move || runtime.block_on(Thread { path, space, jobs, link: None }.serve(ready)))
+            .spawn(move || runtime.block_on(thread.serve(ready)))
             .map_err(|error| connection_error(error.to_string()))?;
         is_ready.await.unwrap_or_else(|_| Err(gone()))?;
-        Ok(Self { queue })
+        Ok(Self { queue, orders })
+    }
+
+    pub(super) fn forget_schema(&self) {
+        self.orders.schema_changed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn limit_pages(&self, most: u32) {
+        self.orders.most_pages.store(most, Ordering::Relaxed);
     }
 
     pub(super) async fn write<F, T, E>(&self, command: F) -> Result<T, E>
@@ -51,7 +71,7 @@ impl Writer {
         E: CommandError + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let command = Command { command, outcome: None, reply };
+        let command = Command { work: command, outcome: None, reply };
         if self.queue.send_timeout(Box::new(command), PATIENCE).await.is_err() {
             return Err(connection_error("too many writes are waiting").into());
         }
@@ -75,7 +95,7 @@ trait Job: Send {
 }
 
 struct Command<F, T, E> {
-    command: F,
+    work: F,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -92,7 +112,7 @@ where
     }
 
     async fn run(&mut self, txn: &Txn) -> bool {
-        let outcome = AssertUnwindSafe(async { (self.command)(txn).await }).catch_unwind().await;
+        let outcome = AssertUnwindSafe(async { (self.work)(txn).await }).catch_unwind().await;
         let outcome = match outcome {
             Ok(Ok(_)) if txn.aborted() => Err(aborted_error().into()),
             Ok(outcome) => outcome,
@@ -113,13 +133,22 @@ struct Thread {
     path: PathBuf,
     space: Space,
     jobs: mpsc::Receiver<Box<dyn Job>>,
-    /// `None` after any doubt about its state: SQLite may have rolled back by itself.
-    link: Option<DatabaseConnection>,
+    orders: Arc<Orders>,
+    /// `None` after any doubt about its state: SQLite rolls back by itself when the file is full, among others, and what is
+    /// told to such a connection afterwards is not in any transaction.
+    link: Option<Link>,
+}
+
+/// The connection, with the limit it was given.
+#[derive(Clone)]
+struct Link {
+    driver: Arc<Driver>,
+    most_pages: u32,
 }
 
 impl Thread {
     async fn serve(mut self, ready: oneshot::Sender<Result<(), DbErr>>) {
-        let opened = self.open().await.map(drop);
+        let opened = self.open().map(drop);
         let failed = opened.is_err();
         if ready.send(opened).is_err() || failed {
             return;
@@ -130,68 +159,60 @@ impl Thread {
                 continue;
             }
             let mut done = Vec::new();
-            let outcome = self.group(first, &mut done).await;
-            if outcome.is_err()
-                && let Some(doubtful) = self.link.take()
-            {
-                drop(doubtful.close().await);
-            }
+            let outcome = self.group(first, &mut done).await.map_err(|error| {
+                self.link = None;
+                connection_error(format!("the common commit failed: {error}"))
+            });
             for job in done {
                 job.answer(outcome.clone());
             }
         }
     }
 
-    async fn open(&mut self) -> Result<DatabaseConnection, DbErr> {
-        if let Some(link) = &self.link {
-            return Ok(link.clone());
+    /// The connection, as the orders want it.
+    fn open(&mut self) -> Result<Arc<Driver>, DbErr> {
+        let most_pages = self.orders.most_pages.load(Ordering::Relaxed);
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => Link { driver: Arc::new(Driver::open(&self.path)?), most_pages: 0 },
+        };
+        if link.most_pages != most_pages {
+            link.driver.limit_pages(most_pages)?;
+            link.most_pages = most_pages;
         }
-        let link = super::connect(&self.path, 1, |options| options.journal_mode(SqliteJournalMode::Wal)).await?;
-        Ok(self.link.insert(link).clone())
+        if self.orders.schema_changed.swap(false, Ordering::Relaxed) {
+            link.driver.forget_schema();
+        }
+        Ok(Arc::clone(&self.link.insert(link).driver))
     }
 
     /// Runs `first` and whatever waits behind it in one transaction. `done` are those who get the outcome.
     async fn group(&mut self, first: Box<dyn Job>, done: &mut Vec<Box<dyn Job>>) -> Result<(), DbErr> {
+        let driver = match self.open().and_then(|driver| driver.step("BEGIN IMMEDIATE").map(|()| driver)) {
+            Ok(driver) => driver,
+            Err(error) => {
+                done.push(first);
+                return Err(error);
+            }
+        };
         let mut next = Some(first);
-        let link = match self.open().await {
-            Ok(link) => link,
-            Err(error) => {
-                done.extend(next);
-                return Err(error);
-            }
-        };
-        let immediate = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let txn = match link.begin_with_options(immediate).await {
-            Ok(txn) => Txn::new(txn, None),
-            Err(error) => {
-                done.extend(next);
-                return Err(error);
-            }
-        };
-        let mut mark = "SAVEPOINT c";
         while let Some(mut job) = next {
-            if job.is_abandoned() {
-                next = self.more(done);
-                continue;
+            if !job.is_abandoned() {
+                let kept = self.run(&mut job, &driver, done.is_empty()).await;
+                done.push(job);
+                kept?;
             }
-            let marked = txn.execute_unprepared(mark).await;
-            let kept = marked.is_ok() && job.run(&txn).await;
-            done.push(job);
-            marked?;
-            mark = "RELEASE c; SAVEPOINT c";
-            if !kept {
-                txn.revive();
-                txn.execute_unprepared("ROLLBACK TO c").await?;
-            }
-            next = self.more(done);
+            next = if done.len() < GROUP { self.jobs.try_recv().ok() } else { None };
         }
-        txn.into_inner().commit().await
+        driver.step("COMMIT")
     }
 
-    fn more(&mut self, done: &[Box<dyn Job>]) -> Option<Box<dyn Job>> {
-        if done.len() >= GROUP { None } else { self.jobs.try_recv().ok() }
+    /// Runs one command inside its savepoint; the savepoint of the one before is given up first.
+    async fn run(&self, job: &mut Box<dyn Job>, driver: &Arc<Driver>, is_first: bool) -> Result<(), DbErr> {
+        if !is_first {
+            driver.step("RELEASE c")?;
+        }
+        driver.step("SAVEPOINT c")?;
+        if job.run(&Txn::sqlite(Arc::clone(driver))).await { Ok(()) } else { driver.step("ROLLBACK TO c") }
     }
 }

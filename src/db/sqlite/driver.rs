@@ -1,0 +1,248 @@
+//! The writer's own connection to SQLite, without a thread between the statement and the library.
+//!
+//! sqlx keeps a thread for each connection and hands every statement over to it and back, which costs more than most
+//! statements do. Results are built by SeaORM's `mock` feature, the only public way to make one; `kinds` keeps that exact.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, Row, Statement};
+use sea_orm::{
+    DbBackend, DbErr, ExecResult, MockDatabase, MockDatabaseTrait, MockExecResult, QueryResult, RuntimeErr, Value,
+    Values,
+};
+
+use super::error::runtime_error;
+use super::kinds::{Columns, Schema};
+use super::value::Bound;
+
+/// How many prepared texts are kept.
+const CACHE: usize = 512;
+
+pub(in crate::db) struct Driver {
+    state: Mutex<State>,
+}
+
+struct State {
+    conn: Connection,
+    results: Results,
+}
+
+/// What is known about the results of texts.
+#[derive(Default)]
+struct Results {
+    columns: HashMap<String, Columns>,
+    /// Read when first needed, and again after a text that was not prepared (it may have changed the schema).
+    schema: Option<Schema>,
+    /// Of a statement among several in one text.
+    passing: Option<Columns>,
+}
+
+impl Results {
+    fn columns(
+        &mut self,
+        conn: &Connection,
+        sql: Option<&str>,
+        statement: &Statement<'_>,
+    ) -> rusqlite::Result<&Columns> {
+        let Some(sql) = sql else {
+            return Ok(self.passing.insert(Columns::of(statement, "", &Schema::default())));
+        };
+        if !self.columns.contains_key(sql) {
+            if self.schema.is_none() {
+                self.schema = Some(Schema::read(conn)?);
+            }
+            if self.columns.len() == CACHE {
+                self.columns.clear();
+            }
+            let columns = Columns::of(statement, sql, self.schema.get_or_insert_default());
+            self.columns.insert(sql.to_owned(), columns);
+        }
+        Ok(&self.columns[sql])
+    }
+}
+
+/// What went wrong, before it is known whether it counts as an execution or a query.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Refused(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Failure {
+    fn runtime_error(self) -> RuntimeErr {
+        match self {
+            Self::Sqlite(error) => runtime_error(error),
+            Self::Refused(why) => RuntimeErr::Internal(why),
+        }
+    }
+}
+
+type NamedValues = BTreeMap<String, Value>;
+
+impl Driver {
+    pub(super) fn open(path: &Path) -> Result<Self, DbErr> {
+        let open = || -> rusqlite::Result<Connection> {
+            let conn = Connection::open(path)?;
+            conn.busy_timeout(Duration::from_secs(5))?;
+            conn.set_prepared_statement_cache_capacity(CACHE);
+            conn.execute_batch(
+                "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;
+                 PRAGMA journal_size_limit = 67108864;",
+            )?;
+            Ok(conn)
+        };
+        let conn = open().map_err(|error| DbErr::Conn(runtime_error(error)))?;
+        Ok(Self { state: Mutex::new(State { conn, results: Results::default() }) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a short text between the commands of a group.
+    pub(in crate::db) fn step(&self, sql: &str) -> Result<(), DbErr> {
+        let state = self.state();
+        let ran = state.conn.prepare_cached(sql).and_then(|mut statement| statement.raw_query().next().map(drop));
+        ran.map_err(|error| DbErr::Exec(runtime_error(error)))
+    }
+
+    /// The file may not grow beyond this many pages, on this connection; 0 for no limit.
+    pub(super) fn limit_pages(&self, most: u32) -> Result<(), DbErr> {
+        let most = if most == 0 { u32::MAX - 1 } else { most };
+        let limited = self.state().conn.pragma_update(None, "max_page_count", most);
+        limited.map_err(|error| DbErr::Exec(runtime_error(error)))
+    }
+
+    pub(in crate::db) fn execute(&self, sql: &str, values: Option<&Values>) -> Result<ExecResult, DbErr> {
+        let state = self.state();
+        let mut rows_affected = 0;
+        let run = each(&state.conn, sql, values, |_, statement| {
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            drop(rows);
+            rows_affected += if statement.readonly() { 0 } else { state.conn.changes() };
+            Ok(true)
+        });
+        run.map_err(|failure| DbErr::Exec(failure.runtime_error()))?;
+        let last_insert_id = u64::try_from(state.conn.last_insert_rowid()).unwrap_or_default();
+        let result = MockExecResult { last_insert_id, rows_affected };
+        MockDatabase::new(DbBackend::Sqlite).append_exec_results([result]).execute(0, blank())
+    }
+
+    /// A text without values, such as a schema; it is not kept prepared.
+    pub(in crate::db) fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let executed = self.execute(sql, None);
+        self.forget_schema();
+        executed
+    }
+
+    /// Somebody else may have changed the schema.
+    pub(super) fn forget_schema(&self) {
+        self.state().results = Results::default();
+    }
+
+    pub(in crate::db) fn query_all(&self, sql: &str, values: Option<&Values>) -> Result<Vec<QueryResult>, DbErr> {
+        self.query(sql, values, usize::MAX)
+    }
+
+    pub(in crate::db) fn query_one(&self, sql: &str, values: Option<&Values>) -> Result<Option<QueryResult>, DbErr> {
+        Ok(self.query(sql, values, 1)?.pop())
+    }
+
+    fn query(&self, sql: &str, values: Option<&Values>, most: usize) -> Result<Vec<QueryResult>, DbErr> {
+        let mut state = self.state();
+        let State { conn, results } = &mut *state;
+        let mut found: Vec<NamedValues> = Vec::new();
+        let run = each(conn, sql, values, |sql, statement| {
+            let columns = results.columns(conn, sql, statement)?;
+            let mut rows = statement.raw_query();
+            while found.len() < most
+                && let Some(row) = rows.next()?
+            {
+                found.push(read_row(columns, row)?);
+            }
+            Ok(found.len() < most)
+        });
+        run.map_err(|failure| DbErr::Query(failure.runtime_error()))?;
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        MockDatabase::new(DbBackend::Sqlite).append_query_results([found]).query(0, blank())
+    }
+}
+
+/// Binds and runs the statements of `sql` one after the other, until `run` says that it is enough. Plain `?` take the
+/// values in order through all statements. `run` gets the text where it is that of the one statement.
+fn each(
+    conn: &Connection,
+    sql: &str,
+    values: Option<&Values>,
+    mut run: impl FnMut(Option<&str>, &mut Statement<'_>) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    if conn.is_autocommit() {
+        return Err(Failure::Refused("SQLite has rolled the transaction back".to_owned()));
+    }
+    let mut values = values.map(|values| values.0.as_slice()).unwrap_or_default();
+    if !sql.trim_end().trim_end_matches(';').contains(';') {
+        let mut statement = conn.prepare_cached(sql)?;
+        bind(&mut statement, &mut values)?;
+        return run(Some(sql), &mut statement).map(drop);
+    }
+    let mut batch = Batch::new(conn, sql);
+    while let Some(mut statement) = batch.next()? {
+        bind(&mut statement, &mut values)?;
+        if !run(None, &mut statement)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes as many `values` as the statement has places.
+fn bind(statement: &mut Statement<'_>, values: &mut &[Value]) -> Result<(), Failure> {
+    let places = statement.parameter_count();
+    let Some((mine, rest)) = values.split_at_checked(places) else {
+        return Err(Failure::Refused(format!("{places} places and only {} values", values.len())));
+    };
+    for (at, value) in mine.iter().enumerate() {
+        statement.raw_bind_parameter(at + 1, Bound(value))?;
+    }
+    *values = rest;
+    Ok(())
+}
+
+fn blank() -> sea_orm::Statement {
+    sea_orm::Statement { sql: String::new(), values: None, db_backend: DbBackend::Sqlite }
+}
+
+fn read_row(columns: &Columns, row: &Row<'_>) -> Result<NamedValues, Failure> {
+    let mut values = Vec::with_capacity(columns.keys.len());
+    for (at, kind) in columns.kinds.iter().enumerate() {
+        let (kind, raw) = (*kind, row.get_ref(at)?);
+        let value = match kind {
+            Some(kind) => kind.read(raw),
+            None if raw == rusqlite::types::ValueRef::Null => Some(Value::String(None)),
+            None => None,
+        };
+        let name = &columns.keys[at];
+        values.push(value.ok_or_else(|| {
+            Failure::Refused(match kind {
+                Some(kind) => format!("the value of column {name} is no {kind:?}"),
+                None => format!("the type of column {name} cannot be told: write CAST(… AS type)"),
+            })
+        })?);
+    }
+    if columns.keys.len() > values.len() {
+        values.extend_from_within(..);
+    }
+    Ok(columns.keys.iter().cloned().zip(values).collect())
+}
