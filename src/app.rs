@@ -21,6 +21,9 @@ use crate::config::Config;
 use crate::crypto::Keys;
 use crate::db::Db;
 use crate::http;
+use crate::identity;
+use crate::notify::sms::{self, SmsClient};
+use crate::notify::wechat::{self, WechatClient};
 
 pub use document::document;
 pub use status::metrics_recorder;
@@ -38,6 +41,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// This node's name in leases: random, new with each start.
     pub node: Arc<str>,
+    pub wechat: Arc<dyn WechatClient>,
+    pub sms: Arc<dyn SmsClient>,
 }
 
 /// What handlers take to get at it.
@@ -48,7 +53,9 @@ impl AppState {
     pub fn new(config: Config, keys: Keys, db: Db, clock: Clock) -> Self {
         let calendar = Calendar::new(config.timezone);
         let node = uuid::Uuid::now_v7().to_string().into();
-        Self { db, clock, keys, calendar, config: Arc::new(config), node }
+        let wechat = wechat::client(&config.wechat, &db, &keys, &clock);
+        let sms = sms::client(&config);
+        Self { db, clock, keys, calendar, config: Arc::new(config), node, wechat, sms }
     }
 }
 
@@ -77,6 +84,7 @@ pub fn app(
         .into_app()
         .configure(status::routes)
         .configure(document::routes)
+        .wrap(from_fn(identity::authenticate))
         .wrap(from_fn(http::whole_if_small))
         .wrap(Compress::default())
         .wrap(from_fn(http::face))

@@ -3,8 +3,11 @@
 //! Who may see what is decided once, in `caller`. Everything that identifies a person is sealed at rest and leaves here
 //! masked, except to the person and where staff open it with a logged reason.
 
+pub mod authenticate;
 pub mod caller;
 pub mod mask;
 pub mod member_code;
+pub mod session;
 
+pub use authenticate::authenticate;
 pub use caller::{Admin, Caller, Clerk, Manager, MemberCaller, Resident, Scope, Staff, StaffCaller, Volunteer};

@@ -3,6 +3,9 @@
 //! Both are rows written in the transaction of their cause, so nothing is told that did not happen and nothing that happened
 //! goes untold. The outbox is delivered by `jobs`, at least once, each row by one node at a time.
 
+pub mod sms;
+pub mod wechat;
+
 use chrono::{DateTime, Utc};
 use entity::id::{InboxMessageId, MemberId, OutboxId};
 use entity::inbox_message;
