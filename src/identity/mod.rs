@@ -7,6 +7,7 @@ pub mod authenticate;
 pub mod caller;
 pub mod mask;
 pub mod member_code;
+pub mod sealed;
 pub mod session;
 
 pub use authenticate::authenticate;
