@@ -75,6 +75,14 @@ impl Running {
 /// The job's own, or that there is none of this name.
 pub async fn run_once(state: &AppState, name: &str) -> Result<Option<u64>, JobError> {
     let job = JOBS.iter().find(|job| job.name == name).ok_or_else(|| format!("no job is called {name}"))?;
+    run_now(state, job).await
+}
+
+/// [`run_once`] for a job that stands in no list.
+///
+/// # Errors
+/// The job's own.
+pub async fn run_now(state: &AppState, job: &Job) -> Result<Option<u64>, JobError> {
     run(state, job, Turn::Now).await
 }
 
@@ -137,6 +145,8 @@ async fn run_leased(state: &AppState, job: &Job, turn: Turn) -> Result<Option<u6
         (Ok(_), Turn::Due) => job.every,
         (Ok(_), Turn::Now) | (Err(_), _) => Duration::ZERO,
     };
-    lease.give_back(state, next).await?;
-    outcome.map(Some)
+    let given_back = lease.give_back(state, next).await;
+    let done = outcome?;
+    given_back?;
+    Ok(Some(done))
 }

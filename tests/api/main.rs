@@ -5,4 +5,5 @@
 mod support;
 
 mod house;
+mod jobs;
 mod migrations;
