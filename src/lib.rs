@@ -14,5 +14,6 @@ pub mod identity;
 pub mod jobs;
 pub mod notify;
 pub mod points;
+pub mod ranking;
 pub mod region;
 pub mod service_record;
