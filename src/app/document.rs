@@ -40,8 +40,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     let page = Config::from("/openapi.json").validator_url("none").deep_linking(true);
     config
         .service(web::resource("/openapi.json").route(web::get().to(openapi)))
-        .service(web::redirect("/docs", "/docs/"))
+        .service(web::resource("/docs").route(web::get().to(to_page)))
         .service(SwaggerUi::new("/docs/{_:.*}").config(page));
+}
+
+async fn to_page() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }
 
 async fn openapi() -> HttpResponse {

@@ -6,4 +6,5 @@ mod support;
 
 mod house;
 mod jobs;
+mod http;
 mod migrations;

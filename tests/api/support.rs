@@ -24,7 +24,7 @@ use linli::crypto::Keys;
 use linli::db::{Db, DbOptions};
 use serde_json::Value;
 
-pub(crate) use call::{Answer, Bearer, Call, User, at_once};
+pub(crate) use call::{Answer, Bearer, Call, User, at_once, service};
 pub(crate) use database::{Backend, TestDatabase};
 pub(crate) use process::{Process, linli};
 pub(crate) use seed::{CITY, COMMUNITY, DISTRICT, FOREIGN, Member, SISTER, STREET, Seed, Staff, Station};

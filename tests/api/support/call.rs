@@ -76,7 +76,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(service: Service, method: &str, path: &str) -> Self {
+    pub(crate) fn new(service: Service, method: &str, path: &str) -> Self {
         let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
         Self { service, method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: None, peer }
     }

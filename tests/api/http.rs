@@ -1,0 +1,6 @@
+//! The edge: faces, headers, the order of checks, hostile bodies, one effect per key.
+
+mod bench;
+mod bodies;
+mod faces;
+mod keys;
