@@ -48,6 +48,7 @@ pub struct StaffCaller {
 
 /// A member with a complete profile. Made by [`Caller::resident`] only.
 #[derive(Clone, Debug)]
+#[expect(clippy::manual_non_exhaustive, reason = "the proof is for this crate too")]
 pub struct Resident {
     pub id: MemberId,
     /// The member's community.
@@ -57,6 +58,7 @@ pub struct Resident {
 
 /// A resident who may claim: with the facet volunteer or party member. Made by [`Caller::volunteer`] only.
 #[derive(Clone, Debug)]
+#[expect(clippy::manual_non_exhaustive, reason = "the proof is for this crate too")]
 pub struct Volunteer {
     pub id: MemberId,
     /// The member's community.

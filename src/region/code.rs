@@ -37,6 +37,7 @@ impl RegionCode {
 
     /// The district (or, for a city or province, the code itself): the first six digits. What members of one district
     /// see together is decided by it.
+    #[must_use]
     pub fn district(&self) -> Self {
         Self(self.0[..DISTRICT_DIGITS].to_owned())
     }

@@ -5,6 +5,6 @@
 mod support;
 
 mod house;
-mod jobs;
 mod http;
+mod jobs;
 mod migrations;
