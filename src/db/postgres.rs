@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    TransactionTrait, sqlx,
+    TransactionTrait,
 };
+
+use uuid::Uuid;
 
 use super::DbOptions;
 use super::fault::{CommandError, Fault, connection_error, connection_is_dead, fault};
@@ -173,7 +175,7 @@ pub(super) fn panicked() -> DbErr {
 
 /// 10 to 160 ms, growing with each run and different for each caller, so that those who collided part.
 fn pause(run: u32) -> Duration {
-    let spread = sqlx::types::Uuid::new_v4().as_bytes()[0];
+    let spread = Uuid::now_v7().as_bytes()[15];
     Duration::from_millis((5 << run) + (5 << run) * u64::from(spread) / 256)
 }
 

@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod db;
 mod house;
 mod http;
 mod jobs;
