@@ -4,11 +4,19 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::HttpRequest;
 
+use crate::app::State;
 use crate::config::TrustedProxies;
 
 /// The client's address: the peer's, or, where the peer is a trusted proxy, the last address of `X-Forwarded-For` that is
 /// not one. What an untrusted client writes into that header is never looked at.
-pub fn client_addr(request: &HttpRequest, trusted: &TrustedProxies) -> IpAddr {
+pub fn client_addr(request: &HttpRequest) -> IpAddr {
+    match request.app_data::<State>() {
+        Some(state) => behind(request, &state.config.trusted_proxies),
+        None => behind(request, &TrustedProxies::default()),
+    }
+}
+
+fn behind(request: &HttpRequest, trusted: &TrustedProxies) -> IpAddr {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
     if !trusted.contains(peer) {
         return peer;
@@ -45,7 +53,7 @@ mod tests {
         for value in forwarded {
             request = request.append_header(("X-Forwarded-For", *value));
         }
-        client_addr(&request.to_http_request(), &trusted).to_string()
+        behind(&request.to_http_request(), &trusted).to_string()
     }
 
     #[test]

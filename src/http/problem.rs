@@ -332,3 +332,54 @@ impl ResponseError for Problem {
         response.body(self.to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::RuntimeErr;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("a room's error")]
+    struct Wrapped(#[source] DbErr);
+
+    fn answer(problem: &Problem) -> (u16, &'static str, Option<u32>) {
+        (problem.status().as_u16(), problem.code(), problem.0.retry_after_s)
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_503_however_it_is_wrapped() {
+        let away = || DbErr::Conn(RuntimeErr::Internal("gone".into()));
+        let expected = (503, "unavailable", Some(RETRY_AFTER_UNAVAILABLE_S));
+        assert_eq!(answer(&Problem::from(away())), expected);
+        assert_eq!(answer(&Problem::internal(&away())), expected);
+        assert_eq!(answer(&Problem::internal(&Wrapped(away()))), expected);
+    }
+
+    #[test]
+    fn the_cause_is_shown_to_nobody() {
+        let problem = Problem::internal(&Wrapped(DbErr::Custom("Key (phone)=(13800000001)".into())));
+        assert_eq!(answer(&problem), (500, "internal", None));
+        let shown = format!("{problem} {problem:?} {}", String::from_utf8(problem.to_bytes()).unwrap());
+        assert!(!shown.contains("phone") && !shown.contains("room"), "{shown}");
+    }
+
+    #[test]
+    fn headers_go_with_the_status() {
+        let header = |problem: Problem, name: &str| {
+            problem.error_response().headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header(Problem::too_many_requests(30), "retry-after").as_deref(), Some("30"));
+        assert_eq!(header(Problem::method_not_allowed("GET, POST"), "allow").as_deref(), Some("GET, POST"));
+        assert_eq!(header(Problem::unauthenticated(), "www-authenticate").as_deref(), Some("Bearer"));
+        assert_eq!(header(Problem::not_found(), "content-type").as_deref(), Some(PROBLEM_JSON));
+    }
+
+    #[test]
+    fn every_status_of_the_framework_has_a_face() {
+        for status in (400..600).filter_map(|status| StatusCode::from_u16(status).ok()) {
+            let problem = Problem::of_status(status);
+            assert!(problem.status() == status || status.is_server_error(), "{status}");
+        }
+    }
+}

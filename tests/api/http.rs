@@ -4,3 +4,4 @@ mod bench;
 mod bodies;
 mod faces;
 mod keys;
+mod sockets;
