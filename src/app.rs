@@ -61,7 +61,7 @@ impl AppState {
 
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
-    let _ = config;
+    config.configure(crate::redemption::routes);
 }
 
 /// The application over `state`.

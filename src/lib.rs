@@ -15,5 +15,6 @@ pub mod jobs;
 pub mod notify;
 pub mod points;
 pub mod ranking;
+pub mod redemption;
 pub mod region;
 pub mod service_record;

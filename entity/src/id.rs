@@ -78,6 +78,7 @@ id_type! {
     /// Of a points account. A member's is derived from programme and member, so it needs no look-up.
     AccountId,
     JournalId,
+    AdjustmentId,
     GoodsId,
     StockMovementId,
     RedemptionId,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activity;
+pub mod adjustment;
 pub mod audit;
 pub mod availability;
 pub mod balance;

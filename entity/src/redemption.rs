@@ -73,7 +73,7 @@ pub struct Model {
     pub points: i64,
     pub status: RedemptionStatus,
     pub channel: RedemptionChannel,
-    /// Pick-up code, unique among the reserved ones of its station.
+    /// Pick-up code, never used again at its station.
     #[sea_orm(column_type = "Text", nullable)]
     pub code: Option<String>,
     pub created_at: DateTimeUtc,

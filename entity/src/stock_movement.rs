@@ -37,7 +37,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub ref_id: Option<String>,
     pub goods_id: GoodsId,
-    /// Signed, never 0.
+    /// What it changed the stock by; 0 only where a count found what was known.
     pub quantity: i32,
     pub reason: StockReason,
     pub staff_id: Option<StaffId>,

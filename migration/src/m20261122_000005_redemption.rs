@@ -28,7 +28,7 @@ const UP: &[&str] = &[
     id $UUID PRIMARY KEY NOT NULL,
     ref_id $TEXT UNIQUE,
     goods_id $UUID NOT NULL REFERENCES goods (id),
-    quantity $INT NOT NULL CHECK (quantity <> 0),
+    quantity $INT NOT NULL CHECK (quantity <> 0 OR reason = 'count'),
     reason $TEXT NOT NULL CHECK (reason IN ('initial', 'receipt', 'loss', 'count')),
     staff_id $UUID REFERENCES staff (id),
     at $TIME NOT NULL

@@ -35,7 +35,11 @@ pub struct Job {
 }
 
 /// All jobs. `run: |state, lease| Box::pin(expiry::run(state, lease))` for `async fn run(&AppState, &Lease) -> Result<u64, JobError>`.
-pub const JOBS: &[Job] = &[];
+pub const JOBS: &[Job] = &[Job {
+    name: "redemption_expiry",
+    every: Duration::from_secs(60),
+    run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),
+}];
 
 /// A loop looks at least this often whether its job is due: another node may have died with it.
 const LOOK: Duration = Duration::from_secs(60);

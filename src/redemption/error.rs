@@ -1,0 +1,76 @@
+//! Why a redemption did not happen, by name.
+
+use entity::redemption::RedemptionStatus;
+use sea_orm::DbErr;
+
+use super::domain::{RedemptionStep, words};
+use crate::db::CommandError;
+use crate::http::Problem;
+use crate::points::PointsError;
+
+/// Why goods or a redemption stayed as they were. The words are for people.
+#[derive(Debug, thiserror::Error)]
+pub enum RedemptionError {
+    /// Not there, or not visible.
+    #[error("没有找到")]
+    NotFound,
+    /// Another station's code. The same answer as [`Self::NotFound`]; the trail tells them apart.
+    #[error("没有找到")]
+    OtherStation { redemption: entity::id::RedemptionId, region: String },
+    #[error("库存不足：仅余 {left} 件，请减少数量或改选其他兑换品")]
+    OutOfStock { left: i32 },
+    #[error("每人限兑 {limit} 件，已兑 {taken} 件，请减少数量或改选其他兑换品")]
+    LimitReached { limit: i32, taken: i64 },
+    #[error("该兑换{at}，不能{step}，请刷新后查看", at = words(*.at), step = .step.words())]
+    InvalidTransition { at: RedemptionStatus, step: RedemptionStep },
+    /// The time to pick up is over, though the job has not come by yet.
+    #[error("该兑换已过领取期限，积分将自动退回，请重新兑换")]
+    TooLate,
+    #[error("会员码无效或已过期，请居民打开“我的会员码”重新出示")]
+    StaleMemberCode,
+    #[error("不能为自己办理，请由另一位工作人员处理")]
+    SecondPerson,
+    /// A field of the body that names what is not there or may not be.
+    #[error("{detail}")]
+    Field { field: &'static str, detail: &'static str },
+    #[error(transparent)]
+    Points(#[from] PointsError),
+    #[error(transparent)]
+    Db(DbErr),
+}
+
+impl From<DbErr> for RedemptionError {
+    fn from(error: DbErr) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl CommandError for RedemptionError {
+    fn db_err(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Points(error) => error.db_err(),
+            _ => None,
+        }
+    }
+}
+
+/// No `_` arm: a new variant chooses its status here.
+impl From<RedemptionError> for Problem {
+    fn from(error: RedemptionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RedemptionError::NotFound | RedemptionError::OtherStation { .. } => Self::not_found(),
+            RedemptionError::OutOfStock { .. } => Self::conflict("out_of_stock", detail),
+            RedemptionError::LimitReached { .. } => Self::conflict("limit_reached", detail),
+            RedemptionError::InvalidTransition { .. } | RedemptionError::TooLate => {
+                Self::conflict("invalid_transition", detail)
+            }
+            RedemptionError::StaleMemberCode => Self::invalid("member_code", "invalid", detail),
+            RedemptionError::SecondPerson => Self::forbidden_as("second_person_required", detail),
+            RedemptionError::Field { field, detail } => Self::invalid(field, "invalid", detail),
+            RedemptionError::Points(cause) => cause.into(),
+            RedemptionError::Db(cause) => cause.into(),
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The calls about redemptions.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, post, web};
+use chrono::{DateTime, Utc};
+use entity::id::{GoodsId, JournalId, MemberId, RedemptionId, StationId};
+use entity::redemption::{Model, RedemptionChannel, RedemptionStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use validator::Validate;
+
+use super::domain::{RedemptionStep, new_code};
+use super::error::RedemptionError;
+use super::query::{self, RedemptionFilter};
+use super::service::{self, Moment, Order};
+use crate::app::State;
+use crate::audit::{self, Actor, AuditEvent};
+use crate::http::openapi::RequiredKey;
+use crate::http::{Call, Line, Listing, Page, Params, PathId, Problem};
+use crate::identity::{Caller, Clerk, Scope, member_code};
+use crate::notify::{self, Message};
+use crate::points::Points;
+use crate::region::RegionCode;
+
+/// The routes of redemptions.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(reserve)
+        .service(fulfil)
+        .service(sell)
+        .service(cancel)
+        .service(refund)
+        .service(list_redemptions)
+        .service(list_my_redemptions)
+        .service(get_redemption);
+}
+
+/// A redemption. `code` is shown to its member only, while it is reserved.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct RedemptionView {
+    id: RedemptionId,
+    /// The id it was imported under.
+    r#ref: Option<String>,
+    status: RedemptionStatus,
+    /// What the member shows at the station.
+    code: Option<String>,
+    member_id: MemberId,
+    goods_id: GoodsId,
+    station_id: StationId,
+    programme: String,
+    quantity: i32,
+    /// In all.
+    points: Points,
+    channel: RedemptionChannel,
+    created_at: DateTime<Utc>,
+    /// Until when it can be picked up.
+    expires_at: Option<DateTime<Utc>>,
+    fulfilled_at: Option<DateTime<Utc>>,
+    /// When it was cancelled, expired or refunded.
+    ended_at: Option<DateTime<Utc>>,
+    reason: Option<String>,
+}
+
+impl RedemptionView {
+    fn new(row: Model, to_its_member: bool) -> Self {
+        let shown = to_its_member && row.status == RedemptionStatus::Reserved;
+        Self {
+            id: row.id,
+            r#ref: row.ref_id,
+            status: row.status,
+            code: row.code.filter(|_| shown),
+            member_id: row.member_id,
+            goods_id: row.goods_id,
+            station_id: row.station_id,
+            programme: row.programme,
+            quantity: row.quantity,
+            points: Points::from_hundredths(row.points),
+            channel: row.channel,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            fulfilled_at: row.fulfilled_at,
+            ended_at: row.ended_at,
+            reason: row.reason,
+        }
+    }
+}
+
+fn moment(state: &State, actor: Actor) -> Moment {
+    let now = state.clock.now();
+    Moment { journal_id: JournalId::new(), actor, now, today: state.calendar.day_of(now) }
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Reserve {
+    goods_id: GoodsId,
+    #[validate(range(min = 1, max = 1000))]
+    quantity: i32,
+}
+
+/// Reserve goods: the points are held and the goods kept until `expires_at`. For members.
+///
+/// 409 `out_of_stock`, `insufficient_points`, `limit_reached`; 404 for goods that are not on offer.
+#[utoipa::path(tag = "redemption", params(RequiredKey), request_body = Reserve, responses((status = 201, body = RedemptionView)))]
+#[post("/redemptions")]
+async fn reserve(state: State, call: Call<Reserve>) -> Result<HttpResponse, Problem> {
+    let member = call.caller.resident()?;
+    let (body, once) = call.admit_keyed(async || Ok(())).await?;
+    let moment = moment(&state, Actor::Member(member.id));
+    let order = Order {
+        id: RedemptionId::new(),
+        goods_id: body.goods_id,
+        member_id: member.id,
+        quantity: body.quantity,
+        code: new_code(),
+    };
+    once.run(&state, StatusCode::CREATED, async move |txn| {
+        let row = service::reserve(txn, &order, &moment).await?;
+        Ok::<_, RedemptionError>(RedemptionView::new(row, true))
+    })
+    .await
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Fulfil {
+    /// What the member shows: eight letters and digits; blanks and hyphens do not matter.
+    #[validate(length(min = 1, max = 64))]
+    code: String,
+}
+
+/// Hand out what was reserved. For clerks of that station; another station's code is 404.
+#[utoipa::path(tag = "redemption", params(RequiredKey), request_body = Fulfil, responses((status = 200, body = RedemptionView)))]
+#[post("/redemptions/fulfilments")]
+async fn fulfil(state: State, call: Call<Fulfil>) -> Result<HttpResponse, Problem> {
+    let clerk = call.caller.clerk()?;
+    let (body, once) = call.admit_keyed(async || Ok(())).await?;
+    let moment = moment(&state, Actor::Staff(clerk.id));
+    let (denied, staff) = (std::sync::Arc::new(std::sync::OnceLock::new()), clerk.clone());
+    let tell = std::sync::Arc::clone(&denied);
+    let answer = once
+        .run(&state, StatusCode::OK, async move |txn| {
+            let row = service::fulfil(txn, &clerk, &body.code, &moment).await.inspect_err(|error| {
+                if let RedemptionError::OtherStation { redemption, region } = error {
+                    // A second run of the command finds the same.
+                    let _ = tell.set((*redemption, region.clone()));
+                }
+            })?;
+            Ok::<_, RedemptionError>(RedemptionView::new(row, false))
+        })
+        .await;
+    if let Some((redemption, region)) = denied.get() {
+        record_denial(&state, &staff, *redemption, region, moment.now).await?;
+    }
+    answer
+}
+
+/// Somebody tried to hand out another station's goods: the effect is undone, the trail stays.
+async fn record_denial(
+    state: &State,
+    clerk: &Clerk,
+    redemption: RedemptionId,
+    region: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let event = AuditEvent::new(Actor::Staff(clerk.id), "redemption.fulfil", "redemption", now)
+        .of(redemption)
+        .in_region(region)
+        .denied();
+    state.db.write(async move |txn| audit::record(txn, event.clone()).await).await?;
+    Ok(())
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Sell {
+    /// What the member shows, see `GET /me/code`.
+    #[validate(length(min = 1, max = 64))]
+    member_code: String,
+    goods_id: GoodsId,
+    #[validate(range(min = 1, max = 1000))]
+    quantity: i32,
+}
+
+/// Redeem at the counter, by the member's code, in one step. For clerks of that station.
+///
+/// A stale code is 422 on `member_code`; nobody serves the member that they are (403 `second_person_required`).
+#[utoipa::path(tag = "redemption", params(RequiredKey), request_body = Sell, responses((status = 201, body = RedemptionView)))]
+#[post("/counter-redemptions")]
+async fn sell(state: State, call: Call<Sell>) -> Result<HttpResponse, Problem> {
+    let clerk = call.caller.clerk()?;
+    let (body, once) = call.admit_keyed(async || Ok(())).await?;
+    let moment = moment(&state, Actor::Staff(clerk.id));
+    let (id, keys) = (RedemptionId::new(), state.keys.clone());
+    once.run(&state, StatusCode::CREATED, async move |txn| {
+        let member_id = member_code::resolve(txn, &keys, &body.member_code, moment.now)
+            .await?
+            .ok_or(RedemptionError::StaleMemberCode)?;
+        if clerk.member == Some(member_id) {
+            return Err(RedemptionError::SecondPerson);
+        }
+        let order = Order { id, goods_id: body.goods_id, member_id, quantity: body.quantity, code: String::new() };
+        let row = service::sell(txn, &clerk, &order, &moment).await?;
+        Ok(RedemptionView::new(row, false))
+    })
+    .await
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Cancel {
+    #[schema(inline)]
+    reason: Option<Line<200>>,
+}
+
+/// Cancel what is reserved: points and goods go back. For its member, and clerks of that station.
+#[utoipa::path(tag = "redemption", params(("redemption_id" = RedemptionId, Path)), request_body = Cancel, responses((status = 200, body = RedemptionView)))]
+#[post("/redemptions/{redemption_id}/cancellation")]
+async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> Result<HttpResponse, Problem> {
+    let (clerk, actor) = match &call.caller {
+        Caller::Member(member) => (None, Actor::Member(member.id)),
+        Caller::Staff(staff) => (Some(call.caller.clerk()?), Actor::Staff(staff.id)),
+    };
+    let scope = call.caller.scope();
+    let (body, once) = call.admit(async || Ok(service::find(state.db.read(), &scope, *id).await.map(drop)?)).await?;
+    let moment = moment(&state, actor);
+    once.run(&state, StatusCode::OK, async move |txn| {
+        if let Some(clerk) = &clerk {
+            let found = service::find(txn, &scope, *id).await?;
+            if !clerk.serves(found.station_id, &found.region_code) {
+                return Err(RedemptionError::NotFound);
+            }
+        }
+        let reason = body.reason.as_ref().map(ToString::to_string);
+        let row = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
+        if clerk.is_some() {
+            let words = "站点取消了您预约的兑换，积分已退回可用余额。如有疑问，请与站点联系。";
+            tell(txn, &row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
+        }
+        Ok(RedemptionView::new(row, clerk.is_none()))
+    })
+    .await
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Refund {
+    #[schema(inline)]
+    reason: Line<200>,
+}
+
+/// Take goods back and give the points back, once. For managers; not for the member that they are.
+#[utoipa::path(tag = "redemption", params(("redemption_id" = RedemptionId, Path), RequiredKey), request_body = Refund, responses((status = 200, body = RedemptionView)))]
+#[post("/redemptions/{redemption_id}/refund")]
+async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> Result<HttpResponse, Problem> {
+    let manager = call.caller.manager()?;
+    let scope = call.caller.scope();
+    let (body, once) =
+        call.admit_keyed(async || Ok(service::find(state.db.read(), &scope, *id).await.map(drop)?)).await?;
+    let moment = moment(&state, Actor::Staff(manager.id));
+    once.run(&state, StatusCode::OK, async move |txn| {
+        let found = service::find(txn, &scope, *id).await?;
+        if !manager.serves(found.station_id, &found.region_code) {
+            return Err(RedemptionError::NotFound);
+        }
+        if manager.member == Some(found.member_id) {
+            return Err(RedemptionError::SecondPerson);
+        }
+        let row = service::refund(txn, &scope, *id, body.reason.to_string(), &moment).await?;
+        let event = AuditEvent::new(moment.actor, "redemption.refund", "redemption", moment.now);
+        audit::record(txn, event.of(row.id).in_region(&row.region_code).with(json!({"points": row.points}))).await?;
+        let words = "兑换已退回，积分已回到您的账户，可在积分明细中查看。";
+        tell(txn, &row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
+        Ok(RedemptionView::new(row, false))
+    })
+    .await
+}
+
+pub(super) async fn tell(
+    db: &impl sea_orm::ConnectionTrait,
+    row: &Model,
+    kind: &'static str,
+    title: &str,
+    body: &str,
+    now: DateTime<Utc>,
+) -> Result<(), RedemptionError> {
+    let message = Message::new(kind, title, body).about("redemption", row.id);
+    Ok(notify::tell(db, row.member_id, message, now).await?)
+}
+
+#[derive(Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RedemptionQuery {
+    /// A station's id or ref.
+    #[validate(length(max = 64))]
+    station: Option<String>,
+    status: Option<RedemptionStatus>,
+    member: Option<MemberId>,
+    /// A region and all below it.
+    region: Option<RegionCode>,
+    #[serde(flatten)]
+    #[validate(nested)]
+    #[param(ignore)]
+    page: Page,
+}
+
+impl RedemptionQuery {
+    fn split(self) -> (RedemptionFilter, Page) {
+        let Self { station, status, member, region, page } = self;
+        let subtree = region.map(|code| crate::region::Subtree::of(&code));
+        (RedemptionFilter { station, status, member, subtree }, page)
+    }
+}
+
+/// Redemptions: a member's own, or those of the subtree for staff; latest first.
+#[utoipa::path(tag = "redemption", params(RedemptionQuery, Page), responses((status = 200, body = Listing<RedemptionView>)))]
+#[get("/redemptions")]
+async fn list_redemptions(
+    state: State,
+    caller: Caller,
+    params: Params<RedemptionQuery>,
+) -> Result<web::Json<Listing<RedemptionView>>, Problem> {
+    let (filter, page) = params.checked()?.split();
+    list(&state, &caller.scope(), &filter, &page).await
+}
+
+/// The member's own redemptions, latest first.
+#[utoipa::path(tag = "redemption", params(RedemptionQuery, Page), responses((status = 200, body = Listing<RedemptionView>)))]
+#[get("/me/redemptions")]
+async fn list_my_redemptions(
+    state: State,
+    caller: Caller,
+    params: Params<RedemptionQuery>,
+) -> Result<web::Json<Listing<RedemptionView>>, Problem> {
+    let scope = Scope::Member(caller.member()?.id);
+    let (filter, page) = params.checked()?.split();
+    list(&state, &scope, &filter, &page).await
+}
+
+async fn list(
+    state: &State,
+    scope: &Scope,
+    filter: &RedemptionFilter,
+    page: &Page,
+) -> Result<web::Json<Listing<RedemptionView>>, Problem> {
+    let listing = query::redemptions(state.db.read(), scope, filter, page).await?;
+    Ok(web::Json(listing.map(|row| RedemptionView::new(row, matches!(scope, Scope::Member(_))))))
+}
+
+/// One redemption: its member's, or of the subtree for staff.
+#[utoipa::path(tag = "redemption", params(("redemption_id" = RedemptionId, Path)), responses((status = 200, body = RedemptionView)))]
+#[get("/redemptions/{redemption_id}")]
+async fn get_redemption(
+    state: State,
+    caller: Caller,
+    id: PathId<RedemptionId>,
+) -> Result<web::Json<RedemptionView>, Problem> {
+    let row = service::find(state.db.read(), &caller.scope(), *id).await?;
+    Ok(web::Json(RedemptionView::new(row, matches!(caller, Caller::Member(_)))))
+}
