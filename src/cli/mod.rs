@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage (which settings are part of). Results go to standard output, everything else
 //! to standard error.
 
+mod instance;
 mod migrate;
 mod openapi;
 mod serve;
@@ -173,5 +174,6 @@ pub(crate) async fn open(config: Config, migrate: Migrate) -> Result<AppState, C
     }
     let clock = Clock::system();
     clock::measure_offset(&clock, &db).await?;
+    instance::check_key(&db, &keys, clock.now()).await?;
     Ok(AppState::new(config, keys, db, clock))
 }

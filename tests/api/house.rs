@@ -63,6 +63,18 @@ async fn postgres_is_migrated_only_where_asked() {
 }
 
 #[actix_web::test]
+async fn a_database_keeps_its_secret_key() {
+    let database = TestDatabase::empty(Backend::Sqlite).await.unwrap();
+    assert_eq!(Process::serve(&database).await.stop().await.code(), Some(0));
+    let mut with_another = linli(&database, &["serve"]);
+    let refused =
+        with_another.env("LINLI_SECRET_KEY", "c29tZWJvZHkgZWxzZSdzIHNlY3JldCBvZiAzMiBieXRlcw==").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another secret key"));
+    assert_eq!(Process::serve(&database).await.stop().await.code(), Some(0));
+}
+
+#[actix_web::test]
 async fn wrong_usage_ends_with_code_2() {
     let database = TestDatabase::empty(Backend::Sqlite).await.unwrap();
     let code = |name: &str, value: &str| {

@@ -3,6 +3,7 @@
 use ::entity::consent::{self, ConsentGiver, ConsentKind};
 use ::entity::id::{ConsentId, MemberId};
 use ::entity::{member, session};
+use linli::identity::sealed::seal_phone;
 use sea_orm::Set;
 
 use super::{COMMUNITY, Seed, Sent};
@@ -80,12 +81,13 @@ impl<'a> MemberSeed<'a> {
         let surname = ["张", "李", "王", "刘", "陈", "杨", "赵"][number as usize % 7];
         let name = self.name.unwrap_or_else(|| format!("{surname}测试{number}"));
         let (id, phone) = (MemberId::new(), format!("138{number:08}"));
+        let (phone_sealed, phone_index) = seal_phone(keys, &phone);
         let row = member::ActiveModel {
             id: Set(id),
             ref_id: Set(Some(format!("M{number:06}"))),
             name: Set(self.region.is_some().then(|| name.clone())),
-            phone_sealed: Set(Some(keys.seal(PHONE, phone.as_bytes()))),
-            phone_index: Set(Some(keys.blind_index(PHONE, &phone))),
+            phone_sealed: Set(Some(phone_sealed)),
+            phone_index: Set(Some(phone_index)),
             gender: Set(None),
             birth_year: Set(Some(1970)),
             region_code: Set(self.region.clone()),
@@ -112,9 +114,6 @@ impl<'a> MemberSeed<'a> {
         Member { id, ref_id: format!("M{number:06}"), name, phone, region: self.region, token }
     }
 }
-
-/// The purpose under which phones are sealed and looked up.
-const PHONE: &str = "phone";
 
 fn consents(
     member: MemberId,
