@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Once};
 
 /// A server where tests may make schemas.
 pub(crate) struct Cluster {
@@ -35,15 +35,21 @@ pub(super) fn url() -> Option<&'static str> {
         Ok(cluster) => Some(&cluster.url),
         Err(missing) => {
             let words = format!(
-                "\n*** {missing}\n*** The tests on PostgreSQL DID NOT RUN. Install PostgreSQL 15 or later (Debian: apt-get install \
+                "\n*** {missing}\n*** The tests on PostgreSQL DO NOT RUN. Install PostgreSQL 15 or later (Debian: apt-get install \
                  postgresql),\n*** or set LINLI_TEST_DATABASE_URL to a database where schemas and extensions may be created.\n"
             );
             assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{words}");
-            // Not eprintln!, which the test runner keeps to itself for a test that passes.
-            let _ = std::io::stderr().write_all(words.as_bytes());
+            static SAID: Once = Once::new();
+            SAID.call_once(|| say(&words));
+            say("*** not run, for want of PostgreSQL:\n");
             None
         }
     }
+}
+
+/// Not by eprintln!, which the test runner keeps to itself for a test that passes.
+fn say(words: &str) {
+    let _ = std::io::stderr().write_all(words.as_bytes());
 }
 
 impl Cluster {
