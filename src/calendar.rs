@@ -62,7 +62,7 @@ impl Calendar {
     }
 
     /// Clocks are put forward by an hour at most; the first minute they show again is looked for.
-    fn after_gap(&self, local: NaiveDateTime) -> DateTime<Utc> {
+    fn after_gap(self, local: NaiveDateTime) -> DateTime<Utc> {
         (1..=180)
             .filter_map(|minutes| local.checked_add_signed(TimeDelta::minutes(minutes)))
             .find_map(|later| self.zone.from_local_datetime(&later).earliest())

@@ -8,6 +8,7 @@ mod proxies;
 mod secret;
 mod source;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
@@ -34,8 +35,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    fn invalid(name: &'static str, reason: impl ToString) -> Self {
-        Self::Invalid { name, reason: reason.to_string() }
+    fn invalid(name: &'static str, reason: impl fmt::Display) -> Self {
+        Self::Invalid { name, reason: format!("{reason}") }
     }
 }
 
@@ -190,11 +191,14 @@ impl Config {
                 .map_err(|_| ConfigError::invalid("LINLI_MIN_FREE_MIB", "a whole number of MiB, 0 or more"))?,
             log: settings.log,
             wechat: WechatConfig {
-                base_url: trimmed(settings.wechat_base_url),
+                base_url: trimmed(&settings.wechat_base_url),
                 appid: settings.wechat_appid,
                 secret: settings.wechat_secret.map(Into::into),
             },
-            sms: SmsConfig { base_url: settings.sms_base_url.map(trimmed), key: settings.sms_key.map(Into::into) },
+            sms: SmsConfig {
+                base_url: settings.sms_base_url.as_deref().map(trimmed),
+                key: settings.sms_key.map(Into::into),
+            },
             demo: false,
         })
     }
@@ -206,7 +210,7 @@ impl Config {
 }
 
 /// Base URLs are joined with a path that begins with a slash.
-fn trimmed(url: String) -> String {
+fn trimmed(url: &str) -> String {
     url.trim_end_matches('/').to_owned()
 }
 

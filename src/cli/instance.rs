@@ -18,15 +18,13 @@ const KEY: &str = "secret_key_fingerprint";
 /// [`CliError::Usage`] for another key than the first.
 pub(super) async fn check_key(db: &Db, keys: &Keys, now: DateTime<Utc>) -> Result<(), CliError> {
     let ours = serde_json::Value::from(keys.fingerprint());
-    let known = match find(db).await? {
-        Some(known) => known,
-        None => {
-            remember(db, ours.clone(), now).await?;
-            // Of two first starts at once, one was first.
-            find(db).await?.unwrap_or_else(|| ours.clone())
-        }
-    };
-    if known == ours {
+    let mut known = find(db).await?;
+    if known.is_none() {
+        remember(db, ours.clone(), now).await?;
+        // Of two first starts at once, one was first.
+        known = find(db).await?;
+    }
+    if known == Some(ours) {
         return Ok(());
     }
     Err(CliError::Usage("the database was written with another secret key: see LINLI_SECRET_KEY".to_owned()))

@@ -14,7 +14,7 @@ use crate::{clock, jobs};
 const STOP_SECONDS: u64 = 30;
 /// A client has this long for its header, and may be idle for so long between two requests.
 const HEADER: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How often the clock is compared with the database's.
 const COMPARE: Duration = Duration::from_secs(30);
 
@@ -37,8 +37,8 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
 /// # Errors
 /// The address cannot be bound, or the server broke.
 pub(crate) async fn serve(state: AppState, ready: impl Fn(&str)) -> Result<(), CliError> {
-    let served = state.clone();
-    let server = HttpServer::new(move || app(served.clone()))
+    let shared = state.clone();
+    let server = HttpServer::new(move || app(shared.clone()))
         .client_request_timeout(HEADER)
         .keep_alive(IDLE)
         .shutdown_timeout(STOP_SECONDS)

@@ -79,8 +79,8 @@ impl SecretKey {
 
 const TOO_SHORT: &str = "must be base64 of at least 32 bytes";
 
-fn refuse(path: &Path, reason: impl ToString) -> ConfigError {
-    ConfigError::File { path: path.to_owned(), reason: reason.to_string() }
+fn refuse(path: &Path, reason: impl std::fmt::Display) -> ConfigError {
+    ConfigError::File { path: path.to_owned(), reason: format!("{reason}") }
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {

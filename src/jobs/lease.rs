@@ -87,9 +87,9 @@ impl Lease {
         state
             .db
             .write(async move |txn| {
-                let changes = ActiveModel { holder: Set(holder.clone()), until: Set(until), ..Default::default() };
-                let changed = lease.row().set(changes).exec(txn).await?;
-                Ok::<_, DbErr>(changed.rows_affected == 1)
+                let row = ActiveModel { holder: Set(holder.clone()), until: Set(until), ..Default::default() };
+                let done = lease.row().set(row).exec(txn).await?;
+                Ok::<_, DbErr>(done.rows_affected == 1)
             })
             .await
     }

@@ -42,7 +42,7 @@ pub const JOBS: &[Job] = &[Job {
 }];
 
 /// A loop looks at least this often whether its job is due: another node may have died with it.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// How long a stop waits for running jobs; what is cut off then rolls back and is done by the next run.
 const STOP: Duration = Duration::from_secs(10);
 

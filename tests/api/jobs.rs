@@ -12,7 +12,7 @@ use sea_orm::{ActiveModelTrait as _, DbErr, EntityTrait as _, IntoActiveModel as
 
 use crate::support::TestApp;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn job(name: &'static str, run: for<'a> fn(&'a AppState, &'a Lease) -> Work<'a>) -> Job {
     Job { name, every: HOUR, run }

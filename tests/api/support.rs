@@ -123,7 +123,7 @@ impl TestApp {
     }
 
     /// The same calls with a token: `app.by(&volunteer).get("/api/v1/me")`.
-    pub(crate) fn by(&self, who: impl Bearer) -> User<'_> {
+    pub(crate) fn by(&self, who: &(impl Bearer + ?Sized)) -> User<'_> {
         User::new(self, who.token().to_owned())
     }
 

@@ -52,13 +52,13 @@ pub(crate) trait Bearer {
     fn token(&self) -> &str;
 }
 
-impl Bearer for &str {
+impl Bearer for str {
     fn token(&self) -> &str {
         self
     }
 }
 
-impl Bearer for &String {
+impl Bearer for String {
     fn token(&self) -> &str {
         self
     }
@@ -81,7 +81,7 @@ impl Call {
         Self { service, method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: None, peer }
     }
 
-    pub(crate) fn bearer(self, who: impl Bearer) -> Self {
+    pub(crate) fn bearer(self, who: &(impl Bearer + ?Sized)) -> Self {
         let token = format!("Bearer {}", who.token());
         self.header("Authorization", &token)
     }
@@ -97,7 +97,9 @@ impl Call {
     }
 
     pub(crate) fn json(self, body: Value) -> Self {
-        self.raw("application/json", serde_json::to_vec(&body).unwrap())
+        let text = body.to_string();
+        drop(body);
+        self.raw("application/json", text)
     }
 
     /// Any bytes under any content type; an empty type sends none.

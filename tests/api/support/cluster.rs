@@ -10,19 +10,19 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Once};
 
 /// A server where tests may make schemas.
 pub(crate) struct Cluster {
     url: String,
-    /// Open as long as this process lives.
-    _lifeline: Option<ChildStdin>,
+    /// With its end of the pipe, which is open as long as this process lives.
+    _watchdog: Option<Child>,
 }
 
 /// `Err` says what is missing.
 static CLUSTER: LazyLock<Result<Cluster, String>> = LazyLock::new(|| match std::env::var("LINLI_TEST_DATABASE_URL") {
-    Ok(url) if !url.is_empty() => Ok(Cluster { url, _lifeline: None }),
+    Ok(url) if !url.is_empty() => Ok(Cluster { url, _watchdog: None }),
     _ => Cluster::start(),
 });
 
@@ -31,6 +31,7 @@ static CLUSTER: LazyLock<Result<Cluster, String>> = LazyLock::new(|| match std::
 /// # Panics
 /// Where it has none under `CI=true`, or where it has one that does not start.
 pub(super) fn url() -> Option<&'static str> {
+    static SAID: Once = Once::new();
     match &*CLUSTER {
         Ok(cluster) => Some(&cluster.url),
         Err(missing) => {
@@ -39,7 +40,6 @@ pub(super) fn url() -> Option<&'static str> {
                  postgresql),\n*** or set LINLI_TEST_DATABASE_URL to a database where schemas and extensions may be created.\n"
             );
             assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{words}");
-            static SAID: Once = Once::new();
             SAID.call_once(|| say(&words));
             say("*** not run, for want of PostgreSQL:\n");
             None
@@ -56,13 +56,13 @@ impl Cluster {
     fn start() -> Result<Self, String> {
         let programs = Programs::find()?;
         let folder = make_folder(&programs);
-        let lifeline = watch(&programs, &folder);
+        let watchdog = watch(&programs, &folder);
         let data = folder.join("data");
         programs.run("initdb", |command| {
             command.arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]);
         });
         let port = start_server(&programs, &folder, &data);
-        Ok(Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _lifeline: Some(lifeline) })
+        Ok(Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _watchdog: Some(watchdog) })
     }
 }
 
@@ -182,7 +182,7 @@ fn make_folder(programs: &Programs) -> PathBuf {
 }
 
 /// Started before there is anything to remove, so that nothing is ever left behind.
-fn watch(programs: &Programs, folder: &Path) -> ChildStdin {
+fn watch(programs: &Programs, folder: &Path) -> Child {
     const SCRIPT: &str = r#"
         trap '' INT TERM HUP
         read _
@@ -191,7 +191,7 @@ fn watch(programs: &Programs, folder: &Path) -> ChildStdin {
         rm -rf "$folder"
     "#;
     let stop = programs.command("pg_ctl");
-    let mut watchdog = Command::new("sh")
+    Command::new("sh")
         .args(["-c", SCRIPT, "watchdog"])
         .arg(folder)
         .arg(stop.get_program())
@@ -202,6 +202,5 @@ fn watch(programs: &Programs, folder: &Path) -> ChildStdin {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
-    watchdog.stdin.take().unwrap()
+        .unwrap()
 }

@@ -30,12 +30,12 @@ pub(crate) fn linli(database: &TestDatabase, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a finished command said; for asserting on.
+/// What a command that ended with `code` printed as its result.
 #[track_caller]
-pub(crate) fn expect_exit(output: Output, code: i32) -> Output {
+pub(crate) fn expect_exit(output: Output, code: i32) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "it said: {said}");
-    output
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A running `linli serve`; killed when dropped.
@@ -92,7 +92,7 @@ impl Process {
         self.call(Method::POST, path).json(body)
     }
 
-    pub(crate) fn post_by(&self, who: impl Bearer, path: &str, body: &Value) -> RequestBuilder {
+    pub(crate) fn post_by(&self, who: &(impl Bearer + ?Sized), path: &str, body: &Value) -> RequestBuilder {
         self.post(path, body).bearer_auth(who.token())
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Member {
     pub(crate) token: String,
 }
 
-impl Bearer for &Member {
+impl Bearer for Member {
     fn token(&self) -> &str {
         &self.token
     }

@@ -18,7 +18,7 @@ pub(crate) struct Staff {
     pub(crate) token: String,
 }
 
-impl Bearer for &Staff {
+impl Bearer for Staff {
     fn token(&self) -> &str {
         &self.token
     }
