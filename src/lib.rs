@@ -18,3 +18,4 @@ pub mod ranking;
 pub mod redemption;
 pub mod region;
 pub mod service_record;
+pub mod setting;

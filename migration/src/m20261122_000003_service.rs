@@ -166,6 +166,7 @@ const UP: &[&str] = &[
     "CREATE INDEX service_record_region ON service_record (region_code, id)",
     "CREATE INDEX service_record_pending ON service_record (status, id) WHERE status IN ('pending', 'disputed')",
     "CREATE INDEX service_record_task ON service_record (task_id) WHERE task_id IS NOT NULL",
+    "CREATE INDEX service_record_task_region ON service_record (task_region_code, id) WHERE task_region_code IS NOT NULL",
     "CREATE INDEX service_record_unit ON service_record (unit_id) WHERE unit_id IS NOT NULL",
     "CREATE TABLE opening_balance (
     member_id $UUID NOT NULL REFERENCES member (id),

@@ -5,6 +5,7 @@ use sea_orm::DbErr;
 use super::domain::{MinutesRefusal, Standing, Step};
 use crate::db::{CommandError, Fault, fault};
 use crate::http::{FieldError, Problem};
+use crate::points::PointsError;
 
 /// What a record's services refuse. The words are for people.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,8 @@ pub enum RecordError {
     /// One field of the call does not fit the record.
     #[error("填写的内容有误")]
     Field(FieldError),
+    #[error(transparent)]
+    Points(#[from] PointsError),
     #[error(transparent)]
     Db(DbErr),
 }
@@ -64,6 +67,7 @@ impl CommandError for RecordError {
     fn db_err(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
+            Self::Points(error) => error.db_err(),
             Self::NotFound
             | Self::InvalidTransition { .. }
             | Self::Raced
@@ -85,6 +89,7 @@ impl From<RecordError> for Problem {
                 Self::validation(vec![FieldError::new("started_at", "overlapping_record").saying(detail)])
             }
             RecordError::Field(field) => Self::validation(vec![field]),
+            RecordError::Points(cause) => cause.into(),
             RecordError::Db(cause) => Self::internal(&cause),
         }
     }

@@ -7,6 +7,15 @@
 //! Records of one member never overlap: the database refuses the second one.
 
 pub mod domain;
+mod entering;
 pub mod error;
+mod judging;
 mod opening;
+mod query;
+mod route;
 pub mod service;
+mod summary;
+mod view;
+
+pub use route::routes;
+pub use view::{ServiceRecordView, ServiceSummaryView};
