@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use serde_path_to_error::Segment;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
+use super::objects::Objects;
 use super::problem::FieldError;
 
 const MAX_READINGS: usize = 120;
@@ -30,7 +31,7 @@ pub(super) fn decode<T: DeserializeOwned + Validate>(body: &Value) -> Result<T, 
     if !errors.is_empty() {
         return Err(errors);
     }
-    match T::deserialize(body) {
+    match T::deserialize(Objects(body)) {
         Ok(value) => validate(value),
         Err(_) => Err(explain::<T>(body.clone())),
     }
@@ -118,7 +119,7 @@ fn explain<T: DeserializeOwned + Validate>(mut body: Value) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> = Vec::new();
     let mut tried: HashMap<Path, usize> = HashMap::new();
     for _ in 0..MAX_READINGS {
-        let fault = match serde_path_to_error::deserialize::<_, T>(&body) {
+        let fault = match serde_path_to_error::deserialize::<_, T>(Objects(&body)) {
             Ok(value) => {
                 let others = validate(value).err().unwrap_or_default();
                 let told: Vec<String> = tried.keys().map(|path| show(path)).collect();
@@ -172,7 +173,7 @@ pub(super) fn code_of(text: &str) -> &'static str {
         ("unknown field `", "unknown_field"),
         ("missing field `", "required"),
         ("invalid type: ", "wrong_type"),
-        ("invalid length ", "wrong_type"), // a list where an object belongs
+        ("invalid length ", "wrong_type"), // a list where a tuple belongs
         ("invalid value: integer", "out_of_range"),
         ("invalid value: floating point", "out_of_range"),
         ("out of range integral", "out_of_range"),
@@ -397,6 +398,7 @@ mod tests {
             ("skills", json!(["a", 7]), "skills[1]", "wrong_type"),
             ("window", json!({"from": "2026-11-07T09:30:00Z"}), "window.until", "required"),
             ("window", json!([]), "window", "wrong_type"),
+            ("window", json!(["2026-11-07T09:30:00Z", "2026-11-07T10:30:00Z"]), "window", "wrong_type"),
         ];
         for (field, value, place, code) in table {
             assert_eq!(faults(&with(field, value.clone())), [(place.to_owned(), code)], "{field} = {value}");

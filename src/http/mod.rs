@@ -11,6 +11,7 @@ mod call;
 mod edge;
 mod fields;
 mod idempotency;
+mod objects;
 pub mod openapi;
 mod page;
 mod params;

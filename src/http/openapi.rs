@@ -200,3 +200,79 @@ fn add_refusals(operation: &mut Operation, read: bool) {
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| refusal(meaning).into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpResponse, get, post};
+    use serde::Deserialize;
+    use utoipa_actix_web::AppExt as _;
+
+    use super::*;
+    use crate::http::{Line, Page, PointsAmount};
+
+    #[derive(Deserialize, IntoParams)]
+    #[into_params(parameter_in = Query)]
+    #[allow(dead_code, reason = "a description")]
+    struct Query {
+        status: Option<String>,
+        #[serde(flatten)]
+        #[param(ignore)]
+        page: Page,
+    }
+
+    #[derive(Deserialize, ToSchema)]
+    #[allow(dead_code, reason = "a description")]
+    struct Body {
+        title: Line<20>,
+        amount: Option<PointsAmount>,
+    }
+
+    #[utoipa::path(params(Query, Page), responses((status = 200, description = "a list")))]
+    #[get("/things/{thing_id}/parts/{code}")]
+    async fn parts() -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+
+    #[utoipa::path(params(RequiredKey), request_body = Body, responses((status = 201, description = "made"), Problems))]
+    #[post("/things")]
+    async fn make() -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+
+    fn documented() -> serde_json::Value {
+        let (_, mut document) = App::new().into_utoipa_app().service(parts).service(make).split_for_parts();
+        complete(&mut document);
+        serde_json::to_value(&document).unwrap()
+    }
+
+    #[test]
+    fn what_handlers_do_not_say_is_added() {
+        let document = documented();
+        let operation = &document["paths"]["/things/{thing_id}/parts/{code}"]["get"];
+        let parameter = |name: &str| {
+            let all = operation["parameters"].as_array().unwrap();
+            all.iter().find(|parameter| parameter["name"] == name).cloned().unwrap_or_default()
+        };
+        assert_eq!(parameter("thing_id")["schema"]["format"], "uuid");
+        assert_eq!((&parameter("code")["in"], &parameter("code")["required"]), (&"path".into(), &true.into()));
+        assert_eq!(parameter("limit")["schema"]["maximum"], 100);
+        assert_eq!((&parameter("status")["in"], &parameter("cursor")["in"]), (&"query".into(), &"query".into()));
+        for status in ["200", "401", "403", "404", "422", "429", "503"] {
+            assert!(operation["responses"].get(status).is_some(), "{status}");
+        }
+        assert!(operation["responses"].get("415").is_none());
+    }
+
+    #[test]
+    fn a_required_key_stays_required() {
+        let document = documented();
+        let operation = &document["paths"]["/things"]["post"];
+        assert_eq!(operation["parameters"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            (&operation["parameters"][0]["name"], &operation["parameters"][0]["required"]),
+            (&KEY_HEADER.into(), &true.into())
+        );
+        assert!(operation["responses"]["201"]["headers"].get(REPLAYED_HEADER).is_some());
+        assert_eq!(document["components"]["schemas"]["Line20"]["maxLength"], 20);
+    }
+}
