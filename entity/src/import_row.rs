@@ -13,6 +13,8 @@ pub struct Model {
     pub ref_id: String,
     #[sea_orm(column_type = "Blob")]
     pub fingerprint: Vec<u8>,
+    /// The set it came with; 0 where the set has no times.
+    pub set_no: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

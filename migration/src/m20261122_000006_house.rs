@@ -79,10 +79,12 @@ const UP: &[&str] = &[
     table_name $TEXT NOT NULL,
     ref_id $TEXT NOT NULL,
     fingerprint $BYTES NOT NULL,
+    set_no $INT NOT NULL,
     PRIMARY KEY (table_name, ref_id)
 ) $CLUSTERED",
     "CREATE TABLE import_set (
-    name $TEXT PRIMARY KEY NOT NULL,
+    no $INT PRIMARY KEY NOT NULL,
+    name $TEXT NOT NULL,
     shift_days $INT NOT NULL,
     created_at $TIME NOT NULL
 )",

@@ -4,6 +4,7 @@
 //! to standard error.
 
 mod instance;
+mod import;
 mod migrate;
 mod openapi;
 mod serve;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Migrate(migrate::Args),
+    Import(import::Args),
     Openapi(openapi::Args),
 }
 
@@ -39,6 +41,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Import(args) => import::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
         }
     }

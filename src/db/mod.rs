@@ -9,6 +9,7 @@
 //!
 //! What is measured and why it looks like this: `docs/adr/0001-write-path.md`.
 
+mod bulk;
 mod fault;
 mod insert;
 mod migrate;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
+pub use bulk::Bulk;
 pub use fault::{CommandError, Fault, Violation, fault};
 pub use insert::{insert_all, rows_per_statement};
 pub use txn::Txn;

@@ -48,6 +48,8 @@ reasons! {
     UNKNOWN_SKILL = "unknown_skill",
     UNKNOWN_SPECIAL_GROUP = "unknown_special_group",
     UNKNOWN_GOODS = "unknown_goods",
+    UNKNOWN_STATION = "unknown_station",
+    UNKNOWN_ACCOUNT = "unknown_account",
     UNKNOWN_LIST = "unknown_list",
     UNKNOWN_LEVEL = "unknown_level",
     UNKNOWN_STATUS = "unknown_status",
@@ -100,6 +102,13 @@ impl TableReport {
         let rejections = self.reasons.entry(reason.as_str()).or_default();
         rejections.count += 1;
         rejections.lines.push(Place { file: file.to_owned(), line });
+    }
+
+    /// Sorts the places by file, as `rank` orders them, and line: a table may be read in several passes.
+    pub(super) fn in_order(&mut self, rank: impl Fn(&str) -> Option<usize>) {
+        for rejections in self.reasons.values_mut() {
+            rejections.lines.sort_by_cached_key(|place| (rank(&place.file), place.line));
+        }
     }
 }
 

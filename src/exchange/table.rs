@@ -13,6 +13,8 @@ pub enum Kind {
     Moment,
     /// A day, folded.
     Day,
+    /// A moment as exact as it was stored: RFC 3339, or as [`Kind::Moment`]. Of the tables that only exports write.
+    Instant,
     /// A phone number, folded.
     Phone,
 }
@@ -62,6 +64,10 @@ const fn moment(name: &'static str) -> Column {
 
 const fn day(name: &'static str) -> Column {
     column(name, Kind::Day)
+}
+
+const fn instant(name: &'static str) -> Column {
+    column(name, Kind::Instant)
 }
 
 /// A table of a data set, in the order in which they are imported: what is referred to comes before what refers.
@@ -224,10 +230,30 @@ impl Table {
         }
     }
 
-    /// Where column `name` stands in [`Self::columns`].
-    pub fn position(self, name: &str) -> Option<usize> {
-        self.columns().iter().position(|column| column.name == name)
+    /// Where column `name` stands in [`Self::columns`]; for constants, so that a misspelt name does not compile.
+    ///
+    /// # Panics
+    /// Where there is no such column.
+    pub const fn position(self, name: &str) -> usize {
+        let columns = self.columns();
+        let mut at = 0;
+        while at < columns.len() {
+            if same(columns[at].name, name) {
+                return at;
+            }
+            at += 1;
+        }
+        panic!("no such column")
     }
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut at = 0;
+    while at < left.len() && at < right.len() && left[at] == right[at] {
+        at += 1;
+    }
+    at == left.len() && at == right.len()
 }
 
 const MEMBERS: &[Column] = &[
@@ -298,23 +324,31 @@ const WISHES: &[Column] = &[
 const SERVICE_RECORDS: &[Column] = &[
     code("record_id").required(),
     code("member_id").required(),
+    code("activity_id"),
     code("category").required(),
-    moment("started_at").required().happened(),
-    moment("ended_at").required().happened(),
+    instant("started_at").required().happened(),
+    instant("ended_at").required().happened(),
     number("minutes").required(),
-    number("points").required(),
+    number("points"),
     code("evidence").required(),
-    moment("counted_at").required().happened(),
+    code("status").required(),
+    instant("verified_at").happened(),
+    instant("counted_at").happened(),
+    instant("reversed_at").happened(),
+    text("reason"),
 ];
 
+/// One row an entry; the entries of a journal sum to zero.
 const JOURNALS: &[Column] = &[
     code("journal_id").required(),
+    number("line").required(),
     code("kind").required(),
     code("programme").required(),
-    code("member_id").required(),
+    code("account_kind").required(),
+    code("account").required(),
     number("amount").required(),
-    moment("at").required().happened(),
     day("expires_on"),
+    instant("at").required().happened(),
     text("reason"),
 ];
 

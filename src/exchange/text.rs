@@ -51,6 +51,12 @@ pub fn decimal(cell: &str) -> Option<Decimal> {
     Decimal::from_str_exact(cell).ok()
 }
 
+/// An amount of points in hundredths; more than two places are none.
+pub fn hundredths(cell: &str) -> Option<i64> {
+    let scaled = decimal(cell)?.checked_mul(Decimal::ONE_HUNDRED)?.normalize();
+    if scaled.scale() == 0 { scaled.try_into().ok() } else { None }
+}
+
 /// The characters that make a spreadsheet take a cell for a formula.
 pub fn starts_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r'])

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::text;
@@ -20,6 +20,21 @@ pub fn moment(cell: &str) -> Option<NaiveDateTime> {
     }
     let (day, clock) = cell.split_once(char::is_whitespace)?;
     on_the_minute(date_part(day)?.and_time(clock_part(text::trim(clock))?))
+}
+
+/// Where a moment stands that may be given exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instant {
+    Utc(DateTime<Utc>),
+    Local(NaiveDateTime),
+}
+
+/// RFC 3339 with its offset, or a [`moment`].
+pub fn instant(cell: &str) -> Option<Instant> {
+    match DateTime::parse_from_rfc3339(cell) {
+        Ok(at) => Some(Instant::Utc(at.to_utc())),
+        Err(_) => moment(cell).map(Instant::Local),
+    }
 }
 
 /// A day: the date part of a [`moment`], alone or with a time that is ignored. Expects a folded cell.

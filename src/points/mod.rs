@@ -14,6 +14,7 @@
 
 pub mod account;
 mod bucket;
+pub mod bulk;
 mod domain;
 mod earning;
 mod error;

@@ -149,6 +149,7 @@ async fn a_large_command(backend: Backend) {
             table_name: Set("members".into()),
             ref_id: Set(format!("M{at:06}")),
             fingerprint: Set(vec![7; 32]),
+            set_no: Set(1),
         };
         insert_all(txn, (0..55_000).map(row)).await
     });

@@ -1,0 +1,215 @@
+//! Members and the hours they bring along.
+
+use std::sync::Arc;
+
+use entity::id::MemberId;
+
+use super::{Context, minutes, optional};
+use crate::exchange::import::PHONE_PURPOSE;
+use crate::exchange::import::known::Person;
+use crate::exchange::import::rows::{Hours, MemberRow, OpeningRow};
+use crate::exchange::report::Reason;
+use crate::exchange::row::Row;
+use crate::exchange::table::Table;
+use crate::exchange::{text, time};
+
+const LONGEST_NAME: usize = 50;
+const BIRTH_YEARS: std::ops::RangeInclusive<u64> = 1900..=2020;
+
+const REF: usize = Table::Members.position("member_id");
+const NAME: usize = Table::Members.position("name");
+const PHONE: usize = Table::Members.position("phone");
+const GENDER: usize = Table::Members.position("gender");
+const BIRTH_YEAR: usize = Table::Members.position("birth_year");
+const REGION: usize = Table::Members.position("region_code");
+const KINDS: usize = Table::Members.position("kinds");
+const UNIT: usize = Table::Members.position("unit_id");
+const GROUP: usize = Table::Members.position("group_no");
+const SKILLS: usize = Table::Members.position("skills");
+const AVAILABILITY: usize = Table::Members.position("availability");
+const MAX_HOURS: usize = Table::Members.position("max_hours_week");
+const SPECIAL_GROUP: usize = Table::Members.position("special_group");
+const LAT: usize = Table::Members.position("lat");
+const LON: usize = Table::Members.position("lon");
+const REGISTERED_ON: usize = Table::Members.position("registered_on");
+
+/// RULES.md knows no reason against the cells that it does not name: such a cell counts as empty and is told of in the
+/// warnings, the member is accepted.
+pub(in super::super) fn member(cx: &mut Context<'_>, row: &Row) -> Result<MemberRow, Reason> {
+    let name = row.cell(NAME);
+    if name.chars().count() > LONGEST_NAME {
+        return Err(Reason::NAME_TOO_LONG);
+    }
+    if row.starts_formula(NAME) {
+        return Err(Reason::FORMULA_CELL);
+    }
+    let phone = text::phone(row.cell(PHONE)).ok_or(Reason::BAD_PHONE)?;
+    let birth_year = match row.given(BIRTH_YEAR) {
+        None => None,
+        Some(cell) => {
+            let year = text::whole(cell).filter(|year| BIRTH_YEARS.contains(year)).ok_or(Reason::BAD_BIRTH_YEAR)?;
+            i32::try_from(year).ok()
+        }
+    };
+    let region = cx.community(row.cell(REGION))?;
+    cx.unique()?;
+    let phone_index = cx.keys.blind_index(PHONE_PURPOSE, &phone);
+    if cx.known.phones.contains(&phone_index) {
+        return Err(Reason::DUPLICATE_PHONE);
+    }
+    let mut left_out = |column| cx.notes.left_out(Table::Members, column, row);
+    let gender = match row.cell(GENDER) {
+        "" => None,
+        "F" | "女" => Some("F"),
+        "M" | "男" => Some("M"),
+        _ => {
+            left_out("gender");
+            None
+        }
+    };
+    let kinds = Kinds::read(row.cell(KINDS));
+    if kinds.other {
+        left_out("kinds");
+    }
+    let unit = row.given(UNIT).and_then(|reference| {
+        let unit = cx.known.units.get(reference).copied();
+        if unit.is_none() {
+            left_out("unit_id");
+        }
+        unit
+    });
+    let mut skills: Vec<String> = Vec::new();
+    for skill in text::list(row.cell(SKILLS)) {
+        match cx.known.code_in("skill", skill) {
+            Some(code) => skills.push(code.to_owned()),
+            None => left_out("skills"),
+        }
+    }
+    skills.sort_unstable();
+    skills.dedup();
+    let special_group = row.given(SPECIAL_GROUP).and_then(|cell| {
+        let code = cx.known.code_in("special_group", cell).map(str::to_owned);
+        if code.is_none() {
+            left_out("special_group");
+        }
+        code
+    });
+    let hours = availability(row.cell(AVAILABILITY)).unwrap_or_else(|| {
+        left_out("availability");
+        Vec::new()
+    });
+    let max_hours_week = row.given(MAX_HOURS).and_then(|cell| {
+        let hours = text::whole(cell).filter(|hours| *hours <= 168).and_then(|hours| i32::try_from(hours).ok());
+        if hours.is_none() {
+            left_out("max_hours_week");
+        }
+        hours
+    });
+    let registered_on = row.given(REGISTERED_ON).and_then(|cell| {
+        let day = cx.times.day(cell);
+        if day.is_none() {
+            left_out("registered_on");
+        }
+        day
+    });
+    let home = position(row.cell(LAT), row.cell(LON)).unwrap_or_else(|()| {
+        left_out("lat");
+        None
+    });
+    let id = MemberId::new();
+    cx.known.phones.insert(phone_index.clone());
+    let person = Person { id, reference: row.cell(REF).into(), region: region.as_str().into(), unit };
+    cx.known.members.insert(row.cell(REF).into(), Arc::new(person));
+    Ok(MemberRow {
+        id,
+        name: name.to_owned(),
+        phone,
+        phone_index,
+        gender,
+        birth_year,
+        region,
+        resident: kinds.resident,
+        volunteer: kinds.volunteer,
+        party_member: kinds.party_member,
+        unit,
+        group_no: optional(row.cell(GROUP)),
+        skills,
+        hours,
+        max_hours_week,
+        special_group,
+        home,
+        registered_on,
+    })
+}
+
+#[derive(Default)]
+struct Kinds {
+    resident: bool,
+    volunteer: bool,
+    party_member: bool,
+    other: bool,
+}
+
+impl Kinds {
+    fn read(cell: &str) -> Self {
+        let mut kinds = Self::default();
+        for kind in text::list(cell) {
+            match kind {
+                "resident" | "居民" => kinds.resident = true,
+                "volunteer" | "志愿者" => kinds.volunteer = true,
+                "party_member" | "党员" => kinds.party_member = true,
+                _ => kinds.other = true,
+            }
+        }
+        kinds
+    }
+}
+
+/// `6@08:30-11:30;7@14:00-17:00`; `None` where a part is anything else.
+fn availability(cell: &str) -> Option<Vec<Hours>> {
+    let mut all = Vec::new();
+    for part in text::list(cell) {
+        let (weekday, span) = part.split_once('@')?;
+        let (from, until) = span.split_once('-')?;
+        let weekday =
+            text::whole(weekday).filter(|day| (1..=7).contains(day)).and_then(|day| i16::try_from(day).ok())?;
+        let (from_minute, until_minute) = (minute_of_day(from)?, minute_of_day(until)?);
+        if from_minute >= until_minute {
+            return None;
+        }
+        all.push(Hours { weekday, from_minute, until_minute });
+    }
+    all.sort_unstable();
+    all.dedup_by_key(|hours| (hours.weekday, hours.from_minute));
+    Some(all)
+}
+
+fn minute_of_day(cell: &str) -> Option<i16> {
+    use chrono::Timelike as _;
+    if cell == "24:00" {
+        return Some(24 * 60);
+    }
+    let clock = time::clock(cell)?;
+    i16::try_from(clock.hour() * 60 + clock.minute()).ok()
+}
+
+/// Degrees; nothing where both cells are empty.
+fn position(lat: &str, lon: &str) -> Result<Option<(f64, f64)>, ()> {
+    if lat.is_empty() && lon.is_empty() {
+        return Ok(None);
+    }
+    let degrees =
+        |cell: &str, most: f64| text::decimal(cell).and_then(|_| cell.parse().ok()).filter(|d: &f64| d.abs() <= most);
+    degrees(lat, 90.0).zip(degrees(lon, 180.0)).map(Some).ok_or(())
+}
+
+pub(in super::super) fn opening_balance(cx: &mut Context<'_>, row: &Row) -> Result<OpeningRow, Reason> {
+    const MEMBER: usize = Table::OpeningBalances.position("member_id");
+    const HOURS: usize = Table::OpeningBalances.position("hours");
+    const AS_OF: usize = Table::OpeningBalances.position("as_of");
+    cx.unique()?;
+    let person = cx.person(row.cell(MEMBER))?;
+    let as_of = cx.times.day(row.cell(AS_OF)).ok_or(Reason::BAD_TIME)?;
+    let minutes = minutes(row.cell(HOURS)).ok_or(Reason::BAD_NUMBER)?;
+    Ok(OpeningRow { person, as_of, minutes })
+}

@@ -1,0 +1,99 @@
+//! Members and the hours they bring along.
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{Stamp, WriteError};
+use crate::db::Bulk;
+use crate::exchange::import::rows::{Accepted, MemberRow, OpeningRow};
+use crate::exchange::import::{HOME_PURPOSE, PHONE_PURPOSE, SPECIAL_GROUP_PURPOSE};
+
+const MEMBER: [&str; 18] = [
+    "id",
+    "ref_id",
+    "name",
+    "phone_sealed",
+    "phone_index",
+    "gender",
+    "birth_year",
+    "region_code",
+    "is_resident",
+    "is_volunteer",
+    "is_party_member",
+    "unit_id",
+    "group_no",
+    "max_hours_week",
+    "special_group_sealed",
+    "home_sealed",
+    "registered_on",
+    "named_on_boards",
+];
+
+/// What came by import has agreed to nothing: names stay masked, and there is no consent row.
+pub(in super::super) async fn members(
+    db: &impl ConnectionTrait,
+    stamp: &Stamp,
+    rows: &[Accepted<MemberRow>],
+) -> Result<(), WriteError> {
+    let columns = [&MEMBER[..], &["created_at", "updated_at"]].concat();
+    let mut lines = Bulk::insert(db, "member", &columns);
+    for Accepted { row, reference, .. } in rows {
+        lines.push(db, member(stamp, reference, row)).await?;
+    }
+    lines.finish(db).await?;
+    let mut skills = Bulk::insert(db, "member_skill", &["member_id", "skill"]);
+    for Accepted { row, .. } in rows {
+        for skill in &row.skills {
+            skills.push(db, [row.id.into(), skill.as_str().into()]).await?;
+        }
+    }
+    skills.finish(db).await?;
+    let mut hours = Bulk::insert(db, "availability", &["member_id", "weekday", "from_minute", "until_minute"]);
+    for Accepted { row, .. } in rows {
+        for span in &row.hours {
+            let line = [row.id.into(), span.weekday.into(), span.from_minute.into(), span.until_minute.into()];
+            hours.push(db, line).await?;
+        }
+    }
+    hours.finish(db).await?;
+    Ok(())
+}
+
+fn member(stamp: &Stamp, reference: &str, row: &MemberRow) -> [Value; 20] {
+    let seal = |purpose: &str, text: &str| stamp.keys.seal(purpose, text.as_bytes());
+    let home = row.home.map(|(lat, lon)| serde_json::json!({ "lat": lat, "lon": lon }).to_string());
+    [
+        row.id.into(),
+        reference.into(),
+        row.name.as_str().into(),
+        seal(PHONE_PURPOSE, &row.phone).into(),
+        row.phone_index.clone().into(),
+        row.gender.into(),
+        row.birth_year.into(),
+        row.region.as_str().into(),
+        row.resident.into(),
+        row.volunteer.into(),
+        row.party_member.into(),
+        row.unit.into(),
+        row.group_no.as_deref().into(),
+        row.max_hours_week.into(),
+        row.special_group.as_deref().map(|group| seal(SPECIAL_GROUP_PURPOSE, group)).into(),
+        home.as_deref().map(|home| seal(HOME_PURPOSE, home)).into(),
+        row.registered_on.into(),
+        false.into(),
+        stamp.now.into(),
+        stamp.now.into(),
+    ]
+}
+
+pub(in super::super) async fn opening_balances(
+    db: &impl ConnectionTrait,
+    _: &Stamp,
+    rows: &[Accepted<OpeningRow>],
+) -> Result<(), WriteError> {
+    let mut lines = Bulk::insert(db, "opening_balance", &["member_id", "as_of", "minutes"]);
+    for Accepted { row, .. } in rows {
+        lines.push(db, [row.person.id.into(), row.as_of.into(), row.minutes.into()]).await?;
+    }
+    lines.finish(db).await?;
+    Ok(())
+}
