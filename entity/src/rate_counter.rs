@@ -1,4 +1,4 @@
-//! Hits of one limit in one window, shared by all nodes.
+//! Hits of one limit in its present window, shared by all nodes.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +9,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     #[sea_orm(column_type = "Text")]
     pub bucket: String,
-    #[sea_orm(primary_key, auto_increment = false)]
+    /// Of the first hit; a window begins when it is needed.
     pub window_start: DateTimeUtc,
     pub hits: i32,
 }

@@ -13,6 +13,7 @@ use entity::staff::Role;
 use sea_orm::Condition;
 use sea_orm::sea_query::{Expr, ExprTrait as _, IntoColumnRef};
 
+use crate::audit::Actor;
 use crate::http::Problem;
 use crate::region::{RegionCode, Subtree};
 
@@ -197,6 +198,14 @@ impl Caller {
         match self {
             Self::Member(member) => Scope::Member(member.id),
             Self::Staff(staff) => Scope::Staff(staff.subtree()),
+        }
+    }
+
+    /// Who acts, for the audit trail.
+    pub const fn audit_actor(&self) -> Actor {
+        match self {
+            Self::Member(member) => Actor::Member(member.id),
+            Self::Staff(staff) => Actor::Staff(staff.id),
         }
     }
 

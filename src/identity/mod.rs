@@ -5,10 +5,17 @@
 
 pub mod authenticate;
 pub mod caller;
+pub mod error;
+pub mod limit;
 pub mod mask;
 pub mod member_code;
+pub mod password;
+pub mod profile;
 pub mod sealed;
 pub mod session;
+pub mod sign_in;
+pub mod staff;
+pub mod totp;
 
 pub use authenticate::authenticate;
 pub use caller::{Admin, Caller, Clerk, Manager, MemberCaller, Resident, Scope, Staff, StaffCaller, Volunteer};

@@ -6,6 +6,8 @@
 //! [`Lease::is_held`] in its own transaction.
 
 mod lease;
+pub mod outbox;
+mod sweep;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -35,11 +37,15 @@ pub struct Job {
 }
 
 /// All jobs. `run: |state, lease| Box::pin(expiry::run(state, lease))` for `async fn run(&AppState, &Lease) -> Result<u64, JobError>`.
-pub const JOBS: &[Job] = &[Job {
-    name: "redemption_expiry",
-    every: Duration::from_secs(60),
-    run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),
-}];
+pub const JOBS: &[Job] = &[
+    Job { name: "outbox", every: Duration::from_secs(10), run: |state, lease| Box::pin(outbox::run(state, lease)) },
+    Job { name: "sweep", every: Duration::from_mins(10), run: |state, lease| Box::pin(sweep::run(state, lease)) },
+    Job {
+        name: "redemption_expiry",
+        every: Duration::from_mins(1),
+        run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),
+    },
+];
 
 /// A loop looks at least this often whether its job is due: another node may have died with it.
 const LOOK: Duration = Duration::from_mins(1);

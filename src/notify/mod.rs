@@ -80,6 +80,11 @@ impl Letter {
         let payload = keys.seal(&purpose(kind), &serde_json::to_vec(payload)?);
         Ok(Self { id: OutboxId::new(), kind, payload })
     }
+
+    /// Of its row, once posted.
+    pub const fn id(&self) -> OutboxId {
+        self.id
+    }
 }
 
 /// What a letter of `kind` is sealed for.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub struct Sms {
     pub phone: String,
     pub text: String,
+    /// When it is of no more use, and is not sent any more.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl std::fmt::Debug for Sms {
@@ -34,6 +38,9 @@ pub enum SendError {
     /// The gateway will never take this one.
     #[error("refused with status {0}")]
     Refused(u16),
+    /// It is of no more use.
+    #[error("too late to be of use")]
+    TooLate,
     /// It may take it later.
     #[error("{0}")]
     Later(String),

@@ -1,0 +1,25 @@
+//! Takes away what has served its time: sessions that are over, codes, counters, delivered messages.
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+
+use super::{JobError, Lease, outbox};
+use crate::app::AppState;
+use crate::identity::sign_in::sms;
+use crate::identity::{limit, session};
+
+/// Sessions are kept for a while after their end, so that the trail can be read with them.
+const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// The job.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
+    let now = state.clock.now();
+    // One command each: a long one would keep others waiting.
+    let sessions = state.db.write(async move |txn| session::sweep(txn, SESSIONS_KEPT, now).await).await?;
+    let codes = state.db.write(async move |txn| sms::sweep(txn, now).await).await?;
+    let counters = state.db.write(async move |txn| Ok::<_, DbErr>(limit::sweep(txn, now).await?)).await?;
+    Ok(sessions + codes + counters + outbox::sweep(state).await?)
+}
