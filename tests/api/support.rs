@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub(crate) use call::{Answer, Bearer, Call, User, at_once, service};
 pub(crate) use database::{Backend, TestDatabase};
-pub(crate) use process::{Process, linli};
+pub(crate) use process::{Process, expect_exit, linli};
 pub(crate) use seed::{CITY, COMMUNITY, DISTRICT, FOREIGN, Member, SISTER, STREET, Seed, Staff, Station};
 
 /// The secret of all tests, as settings write it.
