@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Backend, Process, TestDatabase, linli};
+use crate::support::{Backend, Process, TestDatabase, dataset, linli};
 
 both!(a_node_with_a_migrated_database_is_ready, async |app| {
     app.get("/healthz").await.expect_status(200);
@@ -100,4 +100,14 @@ async fn the_document_is_printed_and_is_the_served_one() {
     let server = Process::serve(&database).await;
     let served: Value = server.get("/openapi.json").send().await.unwrap().json().await.unwrap();
     assert_eq!(printed, served);
+}
+
+#[test]
+fn the_generator_makes_the_set_that_is_shipped() {
+    let Some(made) = dataset::generated("station", "1") else { return };
+    for file in std::fs::read_dir(dataset::station()).unwrap() {
+        let name = file.unwrap().file_name();
+        let read = |folder: &std::path::Path| std::fs::read(folder.join(&name)).unwrap();
+        assert!(read(&made) == read(&dataset::station()), "{}", name.display());
+    }
 }

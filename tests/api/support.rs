@@ -13,6 +13,7 @@
 mod call;
 mod cluster;
 mod database;
+pub(crate) mod dataset;
 mod process;
 mod seed;
 
@@ -157,6 +158,12 @@ pub(crate) fn test_keys() -> Keys {
 pub(crate) async fn connect(database: &TestDatabase) -> Db {
     let options = DbOptions { url: database.url().to_owned(), min_free_mib: 0, max_connections: 8 };
     Db::connect(&options).await.unwrap()
+}
+
+/// Not by eprintln!, which the test runner keeps to itself for a test that passes.
+fn say(words: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().write_all(words.as_bytes());
 }
 
 /// An instant as texts write it.

@@ -5,13 +5,15 @@
 //! nobody else. A panic, an exit and a kill -9 all close it.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Once};
+
+use super::say;
 
 /// A server where tests may make schemas.
 pub(crate) struct Cluster {
@@ -45,11 +47,6 @@ pub(super) fn url() -> Option<&'static str> {
             None
         }
     }
-}
-
-/// Not by eprintln!, which the test runner keeps to itself for a test that passes.
-fn say(words: &str) {
-    let _ = std::io::stderr().write_all(words.as_bytes());
 }
 
 impl Cluster {
