@@ -62,6 +62,7 @@ impl AppState {
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
     config.configure(crate::identity::sign_in::route::routes);
+    config.configure(crate::points::routes);
     config.configure(crate::redemption::routes);
     config.configure(crate::service_record::routes);
 }

@@ -24,6 +24,12 @@ pub enum PointsError {
     /// The same person asks twice where two are needed.
     #[error("超过限额的加分须由另一位管理员确认")]
     SecondPerson,
+    /// Nobody adjusts the points of the member that they are.
+    #[error("不能为自己调整积分，请由另一位管理员办理")]
+    OwnPoints,
+    /// A field of the body that names what is not there or may not be.
+    #[error("{detail}")]
+    Field { field: &'static str, detail: &'static str },
     /// More than 64 bits of hundredths.
     #[error("积分数额过大，请核对后重新填写")]
     TooLarge,
@@ -62,7 +68,8 @@ impl From<PointsError> for Problem {
             }
             PointsError::InvalidTransition => Self::conflict("invalid_transition", detail),
             PointsError::NotFound => Self::not_found(),
-            PointsError::SecondPerson => Self::forbidden_as("second_person_required", detail),
+            PointsError::Field { field, detail } => Self::invalid(field, "invalid", detail),
+            PointsError::SecondPerson | PointsError::OwnPoints => Self::forbidden_as("second_person_required", detail),
             PointsError::TooLarge => Self::conflict("amount_too_large", detail),
             PointsError::Db(cause) => cause.into(),
         }

@@ -13,17 +13,23 @@
 //! of other rooms (stock). System accounts have no balance row, so no row is hot.
 
 pub mod account;
+pub mod adjustment;
 mod bucket;
 pub mod bulk;
 mod domain;
 mod earning;
 mod error;
+pub mod expiry;
 pub mod hold;
 mod ledger;
+pub mod query;
 mod reversing;
+mod route;
+pub mod rules;
 
 pub use domain::{Lot, Points};
 pub use earning::{Earned, Earning, RECORD, earn};
 pub use error::PointsError;
 pub use ledger::{Posting, Source, post};
 pub use reversing::{Reversing, refund, reverse};
+pub use route::routes;
