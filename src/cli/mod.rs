@@ -3,11 +3,13 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage (which settings are part of). Results go to standard output, everything else
 //! to standard error.
 
-mod instance;
 mod import;
+mod instance;
 mod migrate;
 mod openapi;
 mod serve;
+mod staff;
+mod token;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ enum Command {
     Serve(serve::Args),
     Migrate(migrate::Args),
     Import(import::Args),
+    Staff(staff::Args),
+    Token(token::Args),
     Openapi(openapi::Args),
 }
 
@@ -42,6 +46,8 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Import(args) => import::run(args).await,
+            Self::Staff(args) => staff::run(args).await,
+            Self::Token(args) => token::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
         }
     }
