@@ -65,6 +65,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::points::routes);
     config.configure(crate::redemption::routes);
     config.configure(crate::service_record::routes);
+    config.configure(crate::ranking::routes);
 }
 
 /// The application over `state`.

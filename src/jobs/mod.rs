@@ -45,6 +45,11 @@ pub const JOBS: &[Job] = &[
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),
     },
+    Job {
+        name: "ranking",
+        every: Duration::from_secs(10),
+        run: |state, lease| Box::pin(crate::ranking::job::run(state, lease)),
+    },
 ];
 
 /// A loop looks at least this often whether its job is due: another node may have died with it.

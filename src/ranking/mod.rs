@@ -11,9 +11,13 @@
 //! Subjects are those of the record: the member, and the community and unit the member belonged to at the time.
 
 pub mod domain;
+pub mod job;
+mod query;
+mod route;
 pub mod service;
 mod store;
 mod tally;
 
 pub use domain::Boarded;
+pub use route::routes;
 pub use service::{bulk, mark, refresh};

@@ -1,0 +1,194 @@
+//! `GET /rankings`: public, so names are masked unless their owners agreed.
+
+use actix_web::{get, web};
+use chrono::{DateTime, Utc};
+use entity::category::Category;
+use entity::region;
+use sea_orm::{DbErr, EntityTrait as _};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use validator::Validate;
+
+use super::domain::{Board, Metric};
+use super::query::{self, Found, Place, Wanted};
+use super::service;
+use crate::app::{AppState, State};
+use crate::calendar::Period;
+use crate::http::{Listing, Page, Params, Problem, decimal};
+use crate::identity::{Caller, mask};
+use crate::region::{RegionCode, Subtree};
+use crate::service_record::domain::hours;
+
+/// Marks that one reader counts at most; what is more, the job counts.
+const MOST_MARKS: u64 = 2_000;
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(get_ranking);
+}
+
+/// Which board.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RankingQuery {
+    #[serde(default)]
+    #[param(inline)]
+    board: Board,
+    #[serde(default)]
+    #[param(inline)]
+    metric: Metric,
+    /// This region's subtree; everywhere without it.
+    region: Option<RegionCode>,
+    /// `2026-11`, `2026-Q4`, `2026` or `all`.
+    #[serde(default = "all_time", deserialize_with = "period")]
+    #[param(value_type = Option<String>, pattern = r"^([0-9]{4}(-[0-9]{2}|-Q[1-4])?|all)$")]
+    period: Period,
+    #[param(inline)]
+    category: Option<Category>,
+    #[serde(flatten)]
+    #[validate(nested)]
+    #[param(ignore)]
+    page: Page,
+}
+
+const fn all_time() -> Period {
+    Period::All
+}
+
+fn period<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Period, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(|_| serde::de::Error::custom("invalid"))
+}
+
+/// A page of a board.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct RankingView {
+    #[schema(inline)]
+    board: Board,
+    #[schema(inline)]
+    metric: Metric,
+    period: String,
+    region: Option<RegionCode>,
+    /// Everything verified or reversed before this moment is counted.
+    as_of: DateTime<Utc>,
+    items: Vec<RankedView>,
+    /// Of the next page; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// One place on a board.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct RankedView {
+    /// Dense: 1, 2, 2, 3.
+    rank: u64,
+    /// Of the member or unit; a community's code.
+    id: String,
+    /// The id it had in the data set it was imported from; for staff of the subtree only.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    ref_id: Option<String>,
+    /// Members' names are masked unless they agreed to be named.
+    name: String,
+    value: ValueView,
+}
+
+/// A decimal with two places for points and hours, a whole number for records.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum ValueView {
+    Decimal(String),
+    Count(i64),
+}
+
+/// A board of members, units or communities by points, hours or records; equal values by who reached them first.
+#[utoipa::path(tag = "ranking", params(RankingQuery, Page), responses((status = 200, body = RankingView)), security(()))]
+#[get("/rankings")]
+async fn get_ranking(
+    state: State,
+    caller: Option<Caller>,
+    params: Params<RankingQuery>,
+) -> Result<web::Json<RankingView>, Problem> {
+    let query = params.checked()?;
+    let after: Option<Place> = query.page.after()?;
+    let wanted = Wanted {
+        board: query.board,
+        metric: query.metric,
+        period: query.period,
+        region: query.region.as_ref(),
+        category: query.category,
+        limit: query.page.limit(),
+        after: after.as_ref(),
+    };
+    let (rows, as_of) = current(&state, &wanted).await?;
+    if rows.is_empty() {
+        known(&state, query.region.as_ref()).await?;
+    }
+    let subtree = subtree_of(caller.as_ref());
+    let listing = Listing::cut(rows, &query.page, |last| last.place.clone());
+    let listing = listing.map(|row| ranked(row, query.board, query.metric, subtree.as_ref()));
+    Ok(web::Json(RankingView {
+        board: query.board,
+        metric: query.metric,
+        period: query.period.to_string(),
+        region: query.region,
+        as_of,
+        items: listing.items,
+        next_cursor: listing.next_cursor,
+    }))
+}
+
+/// The page with all counted that was acknowledged before, and the moment up to which that is so. Usually one read; where
+/// marks wait, they are counted first. A database that cannot write still shows its boards.
+async fn current(state: &AppState, wanted: &Wanted<'_>) -> Result<(Vec<Found>, DateTime<Utc>), DbErr> {
+    let now = state.clock.now();
+    let (rows, behind) = query::page(state.db.read(), wanted).await?;
+    let waiting = match behind {
+        Some(behind) => behind,
+        None => service::behind_since(state.db.read()).await?.is_some(),
+    };
+    if !waiting {
+        return Ok((rows, now));
+    }
+    let calendar = state.calendar;
+    let counted = state.db.write(async move |txn| service::refresh(txn, &calendar, MOST_MARKS).await).await;
+    let rows = match counted {
+        Ok(_) => query::page(state.db.read(), wanted).await?.0,
+        Err(error) => {
+            tracing::warn!(kind = ?crate::db::fault(&error), "boards are shown without what waits to be counted");
+            rows
+        }
+    };
+    Ok((rows, service::behind_since(state.db.read()).await?.map_or(now, |since| since.min(now))))
+}
+
+/// An empty board may be that of a region that does not exist.
+async fn known(state: &AppState, region: Option<&RegionCode>) -> Result<(), Problem> {
+    let Some(code) = region else { return Ok(()) };
+    match region::Entity::find_by_id(code.as_str()).one(state.db.read()).await? {
+        Some(_) => Ok(()),
+        None => Err(Problem::invalid("region", "invalid", "没有这个区划代码，请核对")),
+    }
+}
+
+/// Where the caller works.
+fn subtree_of(caller: Option<&Caller>) -> Option<Subtree> {
+    match caller {
+        Some(Caller::Staff(staff)) => Some(staff.subtree()),
+        Some(Caller::Member(_)) | None => None,
+    }
+}
+
+fn ranked(row: Found, board: Board, metric: Metric, subtree: Option<&Subtree>) -> RankedView {
+    let may_see_ref = subtree.is_some_and(|subtree| subtree.contains(&row.region_code));
+    let name = match board {
+        Board::Members if !row.is_named => mask::name(row.name.as_deref()),
+        Board::Members | Board::Units | Board::Teams | Board::Communities => {
+            row.name.unwrap_or_else(|| mask::name(None))
+        }
+    };
+    let value = match metric {
+        Metric::Points => ValueView::Decimal(decimal(row.place.value)),
+        Metric::Hours => ValueView::Decimal(decimal(hours(row.place.value))),
+        Metric::Records => ValueView::Count(row.place.value),
+    };
+    RankedView { rank: row.place.rank, id: row.place.id, ref_id: row.ref_id.filter(|_| may_see_ref), name, value }
+}
