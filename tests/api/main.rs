@@ -9,3 +9,4 @@ mod house;
 mod http;
 mod jobs;
 mod migrations;
+mod service_record;
