@@ -113,10 +113,9 @@ const UP: &[&str] = &[
     "CREATE INDEX token_session ON token (session_id)",
     "CREATE INDEX token_expiry ON token (expires_at)",
     "CREATE TABLE rate_counter (
-    bucket $TEXT NOT NULL,
+    bucket $TEXT PRIMARY KEY NOT NULL,
     window_start $TIME NOT NULL,
-    hits $INT NOT NULL CHECK (hits >= 0),
-    PRIMARY KEY (bucket, window_start)
+    hits $INT NOT NULL CHECK (hits >= 0)
 ) $CLUSTERED",
     "CREATE INDEX rate_counter_window ON rate_counter (window_start)",
     "CREATE TABLE sms_code (
