@@ -5,6 +5,9 @@
 //!   its own transaction and runs again when the database asks for it (40001, 40P01).
 //! - Plain reads go through [`Db::read`].
 //! - Part of a command that may fail alone runs in [`Txn::nested`].
+//! - A command reads what it needs through `txn`. An expression in such a read says its type, as in `CAST(… AS bigint)`
+//!   (SeaORM: `cast_as("bigint")`), unless it is `COUNT`, `SUM`, `EXISTS`, or `MAX`, `MIN`, `COALESCE` of a column: see
+//!   `sqlite/kinds.rs`.
 //! - [`fault`] tells what a [`DbErr`] means, the same on both databases.
 //!
 //! What is measured and why it looks like this: `docs/adr/0001-write-path.md`.
@@ -22,7 +25,7 @@ mod txn;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 pub use bulk::Bulk;
 pub use fault::{CommandError, Fault, Violation, fault};
@@ -98,13 +101,14 @@ impl Db {
         E: CommandError + Send + 'static,
     {
         match &self.shared.side {
-            Side::Sqlite(sqlite) => sqlite.write(command).await,
+            Side::Sqlite(sqlite) => sqlite.write(command, false).await,
             Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Short).await,
         }
     }
 
     /// As [`Db::write`], for a command of many or heavy statements, such as an import: PostgreSQL gives each of its
-    /// statements a minute instead of eight seconds. The time of a whole command is never limited.
+    /// statements a minute instead of eight seconds; SQLite commits it alone, so that nobody's answer waits for it who came
+    /// before. The time of a whole command is never limited, but on SQLite no other writes happen meanwhile.
     ///
     /// # Errors
     /// As [`Db::write`].
@@ -115,7 +119,7 @@ impl Db {
         E: CommandError + Send + 'static,
     {
         match &self.shared.side {
-            Side::Sqlite(sqlite) => sqlite.write(command).await,
+            Side::Sqlite(sqlite) => sqlite.write(command, true).await,
             Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Long).await,
         }
     }
@@ -134,15 +138,9 @@ impl Db {
     /// # Errors
     /// The database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, DbErr> {
-        let clock = match &self.shared.side {
-            Side::Sqlite(_) => "SELECT 1",
-            Side::Postgres(_) => "SELECT clock_timestamp()",
-        };
-        let row = self.read().query_one_raw(Statement::from_string(self.backend(), clock)).await;
-        let row = row.inspect_err(|error| self.suspect(error))?;
         match &self.shared.side {
             Side::Sqlite(_) => Ok(Utc::now().trunc_subsecs(6)),
-            Side::Postgres(_) => row.ok_or(DbErr::RecordNotFound(clock.to_owned()))?.try_get_by_index(0),
+            Side::Postgres(postgres) => postgres.now().await,
         }
     }
 
@@ -166,7 +164,7 @@ impl Db {
     /// # Errors
     /// The database does not answer.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        migrate::pending(self.read()).await.inspect_err(|error| self.suspect(error))
+        migrate::pending(self.read()).await
     }
 
     /// For trying out a full disk: SQLite's file may not grow beyond `most` pages (of 4 KiB); 0 takes the limit away. Nothing
@@ -174,13 +172,6 @@ impl Db {
     pub fn limit_pages(&self, most: u32) {
         if let Side::Sqlite(sqlite) = &self.shared.side {
             sqlite.limit_pages(most);
-        }
-    }
-
-    /// Tells the pool that the connections it has may all be as dead as the one that gave `error`.
-    fn suspect(&self, error: &DbErr) {
-        if let Side::Postgres(postgres) = &self.shared.side {
-            postgres.suspect(error);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    Statement, TransactionTrait,
 };
 
 use uuid::Uuid;
@@ -53,7 +54,7 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) async fn connect(options: &DbOptions) -> Result<Self, DbErr> {
         let suspicion = Arc::new(Suspicion::default());
-        let judge = Arc::clone(&suspicion);
+        let (before, after) = (Arc::clone(&suspicion), Arc::clone(&suspicion));
         let mut connect = ConnectOptions::new(&options.url);
         connect
             .max_connections(options.max_connections)
@@ -61,8 +62,16 @@ impl Postgres {
             .test_before_acquire_if_idle_for(TRUST)
             .sqlx_logging(false)
             .map_sqlx_postgres_before_acquire(move |_, about| {
-                let trusted = judge.trusts(about.age);
+                let trusted = before.trusts(about.age);
                 Box::pin(async move { Ok(trusted) })
+            })
+            .map_sqlx_postgres_pool_opts(move |pool| {
+                // Before the pool asks a connection whether it lives, and waits for one whose other end has vanished.
+                let after = Arc::clone(&after);
+                pool.after_release(move |_, about| {
+                    let trusted = after.trusts(about.age);
+                    Box::pin(async move { Ok(trusted) })
+                })
             })
             .map_sqlx_postgres_opts(|options| {
                 options.application_name("linli").options([
@@ -73,6 +82,13 @@ impl Postgres {
                 ])
             });
         Ok(Self { pool: Database::connect(connect).await?, suspicion })
+    }
+
+    /// The server's clock.
+    pub(super) async fn now(&self) -> Result<DateTime<Utc>, DbErr> {
+        let ask = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()");
+        let row = bounded(ACQUIRE, self.pool.query_one_raw(ask)).await.inspect_err(|error| self.suspect(error))?;
+        row.ok_or(DbErr::RecordNotFound("clock_timestamp".to_owned()))?.try_get_by_index(0)
     }
 
     pub(super) fn pool(&self) -> &DatabaseConnection {
@@ -95,7 +111,6 @@ impl Postgres {
         loop {
             let outcome = self.attempt(command, pace).await;
             let error = outcome.as_ref().err().and_then(CommandError::db_err);
-            error.inspect(|error| self.suspect(error));
             if run == RUNS || !error.is_some_and(|error| fault(error) == Fault::Serialization) {
                 return outcome;
             }
@@ -121,7 +136,11 @@ impl Postgres {
             }
             Ok(value) => self.commit(txn).await.map(|()| value).map_err(E::from),
             Err(error) => {
-                self.roll_back(txn).await;
+                if error.db_err().is_some_and(connection_is_dead) {
+                    self.suspicion.raise();
+                } else {
+                    self.roll_back(txn).await;
+                }
                 Err(error)
             }
         }
@@ -129,10 +148,10 @@ impl Postgres {
 
     /// Nothing has happened yet, so a connection that turns out to be dead is simply replaced by another.
     async fn begin(&self, pace: Pace) -> Result<DatabaseTransaction, DbErr> {
-        let begun = match bounded(ACQUIRE + TRUST, self.pool.begin()).await {
+        let begun = match bounded(ACQUIRE, self.pool.begin()).await {
             Err(error) if connection_is_dead(&error) => {
                 self.suspicion.raise();
-                bounded(ACQUIRE + TRUST, self.pool.begin()).await?
+                bounded(ACQUIRE, self.pool.begin()).await?
             }
             begun => begun?,
         };

@@ -317,3 +317,21 @@ async fn migrations_run_once_and_all_their_types_are_known() {
     let unknown = super::sqlite::unknown_types(&directory.path().join("test.db"));
     assert_eq!(unknown, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_turn_without_end() {
+    let Fixture { db, _directory, .. } = fixture().await;
+    let long = db.write(async |txn| {
+        std::thread::sleep(Duration::from_secs(6));
+        insert(txn, "long").await
+    });
+    let behind = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        write_name(db.clone(), "behind").await
+    };
+    let (long, behind) = tokio::join!(long, behind);
+    long.unwrap();
+    assert_eq!(fault(&behind.unwrap_err()), Fault::Unavailable);
+    write_name(db.clone(), "next").await.unwrap();
+    assert_eq!(names(&db).await, ["long", "next"]);
+}

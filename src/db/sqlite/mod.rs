@@ -58,13 +58,13 @@ impl Sqlite {
         self.writer.limit_pages(most);
     }
 
-    pub(super) async fn write<F, T, E>(&self, command: F) -> Result<T, E>
+    pub(super) async fn write<F, T, E>(&self, command: F, alone: bool) -> Result<T, E>
     where
         F: AsyncFn(&Txn) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        self.writer.write(command).await
+        self.writer.write(command, alone).await
     }
 }
 

@@ -20,8 +20,9 @@ use super::space::Space;
 
 /// At most this many commands share a commit.
 const GROUP: usize = 256;
-/// At most this many wait; the next one waits [`PATIENCE`] for a place.
+/// At most this many wait in the queue.
 const QUEUE: usize = 1024;
+/// How long to wait for a place in the queue, and then for one's turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
@@ -45,7 +46,7 @@ impl Writer {
         let (ready, is_ready) = oneshot::channel();
         let (path, space) = (path.to_owned(), Space::beside(path, min_free_mib));
         let orders = Arc::new(Orders::default());
-        let thread = Thread { path, space, jobs, orders: Arc::clone(&orders), link: None };
+        let thread = Thread { path, space, jobs, orders: Arc::clone(&orders), held: None, link: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| connection_error(error.to_string()))?;
         thread::Builder::new()
@@ -64,18 +65,25 @@ impl Writer {
         self.orders.most_pages.store(most, Ordering::Relaxed);
     }
 
-    pub(super) async fn write<F, T, E>(&self, command: F) -> Result<T, E>
+    /// `alone`: in a group of its own, so that nobody's answer waits for a long command behind his.
+    pub(super) async fn write<F, T, E>(&self, command: F, alone: bool) -> Result<T, E>
     where
         F: AsyncFn(&Txn) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let command = Command { work: command, outcome: None, reply };
-        if self.queue.send_timeout(Box::new(command), PATIENCE).await.is_err() {
-            return Err(connection_error("too many writes are waiting").into());
-        }
-        answer.await.unwrap_or_else(|_| Err(gone().into()))
+        let (reply, mut answer) = oneshot::channel();
+        let turn = Arc::new(Turn::default());
+        let command = Command { work: command, alone, outcome: None, reply, turn: Arc::clone(&turn) };
+        let queued = self.queue.send_timeout(Box::new(command), PATIENCE).await.is_ok();
+        let answered = if queued { tokio::time::timeout(PATIENCE, &mut answer).await.ok() } else { None };
+        let answered = match answered {
+            Some(answered) => answered,
+            // It has begun: its time is its own.
+            None if queued && !turn.claim() => answer.await,
+            None => return Err(connection_error("too many writes are waiting").into()),
+        };
+        answered.unwrap_or_else(|_| Err(gone().into()))
     }
 }
 
@@ -83,11 +91,23 @@ fn gone() -> DbErr {
     connection_error("the writer is gone")
 }
 
+/// Taken once: by the thread that begins the command, or by the caller who gives up waiting for that.
+#[derive(Default)]
+struct Turn(AtomicBool);
+
+impl Turn {
+    fn claim(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
 /// A command in the queue, whatever its types.
 #[async_trait(?Send)]
 trait Job: Send {
-    /// Whether nobody waits for it any more.
-    fn is_abandoned(&self) -> bool;
+    /// Whether it wants a group of its own.
+    fn is_alone(&self) -> bool;
+    /// Whether somebody still waits for it; from then on it will be run.
+    fn begin(&self) -> bool;
     /// Runs it and keeps its outcome; whether what it did is to stay.
     async fn run(&mut self, txn: &Txn) -> bool;
     /// Tells its outcome, after the group is safe; or the error that took it away.
@@ -96,8 +116,10 @@ trait Job: Send {
 
 struct Command<F, T, E> {
     work: F,
+    alone: bool,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
+    turn: Arc<Turn>,
 }
 
 #[async_trait(?Send)]
@@ -107,8 +129,12 @@ where
     T: Send,
     E: CommandError + Send,
 {
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    fn begin(&self) -> bool {
+        !self.reply.is_closed() && self.turn.claim()
     }
 
     async fn run(&mut self, txn: &Txn) -> bool {
@@ -134,6 +160,8 @@ struct Thread {
     space: Space,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     orders: Arc<Orders>,
+    /// Taken from the queue while another group was being made.
+    held: Option<Box<dyn Job>>,
     /// `None` after any doubt about its state: SQLite rolls back by itself when the file is full, among others, and what is
     /// told to such a connection afterwards is not in any transaction.
     link: Option<Link>,
@@ -153,7 +181,7 @@ impl Thread {
         if ready.send(opened).is_err() || failed {
             return;
         }
-        while let Some(first) = self.jobs.recv().await {
+        while let Some(first) = self.next_group().await {
             if !self.space.is_enough() {
                 first.answer(Err(connection_error("too little free space beside the database")));
                 continue;
@@ -167,6 +195,23 @@ impl Thread {
                 job.answer(outcome.clone());
             }
         }
+    }
+
+    async fn next_group(&mut self) -> Option<Box<dyn Job>> {
+        match self.held.take() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
+        }
+    }
+
+    /// Who else belongs to a group of `size`, of those who wait.
+    fn next_in_group(&mut self, size: usize) -> Option<Box<dyn Job>> {
+        let job = if size < GROUP { self.jobs.try_recv().ok()? } else { return None };
+        if !job.is_alone() {
+            return Some(job);
+        }
+        self.held = Some(job);
+        None
     }
 
     /// The connection, as the orders want it.
@@ -195,14 +240,15 @@ impl Thread {
                 return Err(error);
             }
         };
+        let alone = first.is_alone();
         let mut next = Some(first);
         while let Some(mut job) = next {
-            if !job.is_abandoned() {
+            if job.begin() {
                 let kept = self.run(&mut job, &driver, done.is_empty()).await;
                 done.push(job);
                 kept?;
             }
-            next = if done.len() < GROUP { self.jobs.try_recv().ok() } else { None };
+            next = if alone { None } else { self.next_in_group(done.len()) };
         }
         driver.step("COMMIT")
     }
