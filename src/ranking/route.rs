@@ -141,22 +141,18 @@ async fn get_ranking(
 async fn current(state: &AppState, wanted: &Wanted<'_>) -> Result<(Vec<Found>, DateTime<Utc>), DbErr> {
     let now = state.clock.now();
     let (rows, behind) = query::page(state.db.read(), wanted).await?;
-    let waiting = match behind {
-        Some(behind) => behind,
-        None => service::behind_since(state.db.read()).await?.is_some(),
-    };
-    if !waiting {
+    if behind == Some(false) {
         return Ok((rows, now));
     }
     let calendar = state.calendar;
-    let counted = state.db.write(async move |txn| service::refresh(txn, &calendar, MOST_MARKS).await).await;
-    let rows = match counted {
-        Ok(_) => query::page(state.db.read(), wanted).await?.0,
-        Err(error) => {
+    if service::behind_since(state.db.read()).await?.is_some() {
+        let counted = state.db.write(async move |txn| service::refresh(txn, &calendar, MOST_MARKS).await).await;
+        if let Err(error) = counted {
             tracing::warn!(kind = ?crate::db::fault(&error), "boards are shown without what waits to be counted");
-            rows
         }
-    };
+    }
+    // The page again, even where no mark is left: another reader may have counted between our two looks.
+    let rows = query::page(state.db.read(), wanted).await?.0;
     Ok((rows, service::behind_since(state.db.read()).await?.map_or(now, |since| since.min(now))))
 }
 

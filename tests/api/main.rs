@@ -9,4 +9,5 @@ mod house;
 mod http;
 mod jobs;
 mod migrations;
+mod ranking;
 mod service_record;
