@@ -85,6 +85,9 @@ pub struct Model {
     pub check_in_step: Option<i64>,
     pub checked_out_at: Option<DateTimeUtc>,
     pub check_out_means: Option<CheckMeans>,
+    /// Staff who gave the time of the check-in or check-out: another one verifies.
+    pub entered_by: Option<StaffId>,
+    /// When it came to its end: declined, lapsed, withdrawn, missed, or its record judged.
     pub ended_at: Option<DateTimeUtc>,
     #[sea_orm(column_type = "Text", nullable)]
     pub reason: Option<String>,

@@ -118,6 +118,7 @@ const UP: &[&str] = &[
     check_in_step $BIG,
     checked_out_at $TIME,
     check_out_means $TEXT,
+    entered_by $UUID REFERENCES staff (id),
     ended_at $TIME,
     reason $TEXT,
     created_at $TIME NOT NULL,

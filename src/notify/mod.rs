@@ -49,7 +49,27 @@ pub async fn tell(
     message: Message,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let row = inbox_message::ActiveModel {
+    inbox_message::Entity::insert(row(member, message, now)).exec_without_returning(db).await.map(drop)
+}
+
+/// Puts messages into inboxes, by one statement; none are none.
+///
+/// # Errors
+/// The database's.
+pub async fn tell_all(
+    db: &impl ConnectionTrait,
+    messages: impl IntoIterator<Item = (MemberId, Message)>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let rows: Vec<_> = messages.into_iter().map(|(member, message)| row(member, message, now)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    inbox_message::Entity::insert_many(rows).exec_without_returning(db).await.map(drop)
+}
+
+fn row(member: MemberId, message: Message, now: DateTime<Utc>) -> inbox_message::ActiveModel {
+    inbox_message::ActiveModel {
         id: Set(InboxMessageId::new()),
         member_id: Set(member),
         kind: Set(message.kind.to_owned()),
@@ -59,8 +79,7 @@ pub async fn tell(
         source_id: Set(message.source.map(|(_, id)| id)),
         created_at: Set(now),
         read_at: Set(None),
-    };
-    inbox_message::Entity::insert(row).exec_without_returning(db).await.map(drop)
+    }
 }
 
 /// Something to be sent to another system, sealed: the outbox never holds a phone or a code in clear.

@@ -4,5 +4,7 @@
 //! the tree. Who may see what in a subtree is decided in `identity`.
 
 mod code;
+mod known;
 
 pub use code::{RegionCode, Subtree};
+pub use known::{region_exists, unknown_codes};

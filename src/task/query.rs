@@ -1,0 +1,324 @@
+//! Reading tasks and claims: who sees which, filters, order, pages.
+
+use std::borrow::Cow;
+
+use entity::category::Category;
+use entity::claim::{self, ClaimStatus};
+use entity::id::{ClaimId, MemberId, TaskId};
+use entity::task::{self, TaskStatus};
+use entity::task_skill;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
+};
+use serde::{Deserialize, Deserializer};
+use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
+
+use super::check::Point;
+use super::error::TaskError;
+use super::service::has_open_claim;
+use super::view::{ClaimView, Precision, TaskView, coarse_metres};
+use crate::http::{Instant, Line, Listing, Page, Problem};
+use crate::identity::{Caller, Scope};
+use crate::region::{RegionCode, Subtree};
+use crate::service_record;
+
+/// A point in a query: `LAT,LON` in degrees.
+#[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
+#[schema(value_type = String, example = "39.935,119.600")]
+pub struct Near(pub Point);
+
+impl Near {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (lat, lon) = text.split_once(',').ok_or("invalid")?;
+        let (lat, lon) = (degrees(lat)?, degrees(lon)?);
+        let on_the_map = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon);
+        if on_the_map { Ok(Self(Point { lat, lon })) } else { Err("out_of_range") }
+    }
+}
+
+/// Plain decimals only: `parse` alone would take `1e2`, `inf` and `+5`.
+fn degrees(text: &str) -> Result<f64, &'static str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    text.parse().ok().filter(|_| plain && text.len() <= 24).ok_or("invalid")
+}
+
+impl<'de> Deserialize<'de> for Near {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&Cow::<'de, str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which tasks, and in which order: by distance with `near`; highest priority and oldest first with `status=open`; newest
+/// first otherwise.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TaskQuery {
+    pub status: Option<TaskStatus>,
+    /// This region's subtree.
+    #[param(value_type = Option<String>)]
+    pub region: Option<RegionCode>,
+    pub category: Option<Category>,
+    /// A code of the list `skill`.
+    #[param(value_type = Option<String>)]
+    pub skill: Option<Line<32>>,
+    /// Windows that end after this instant.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Instant>,
+    /// Windows that begin before this instant.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Instant>,
+    /// `LAT,LON`: nearest first.
+    #[param(value_type = Option<String>)]
+    pub near: Option<Near>,
+    /// Part of title or body.
+    #[param(value_type = Option<String>)]
+    pub q: Option<Line<100>>,
+    #[serde(flatten)]
+    #[validate(nested)]
+    #[param(ignore)]
+    pub page: Page,
+}
+
+/// Tasks that `caller` may see, one page.
+///
+/// # Errors
+/// 422 on `cursor`; the database's.
+pub async fn tasks(
+    db: &impl ConnectionTrait,
+    caller: &Caller,
+    query: &TaskQuery,
+) -> Result<Listing<TaskView>, Problem> {
+    let select = filtered(task::Entity::find().filter(sees(caller)), query);
+    let near = query.near.map(|Near(point)| point);
+    let listing = match near {
+        Some(near) => nearest_first(db, select, near, &query.page).await?,
+        None if query.status == Some(TaskStatus::Open) => by_priority(db, select, &query.page).await?,
+        None => newest_first(db, select, &query.page).await?,
+    };
+    let skills = skills_of(db, listing.items.iter().map(|task| task.id)).await?;
+    let precision = match caller {
+        Caller::Staff(_) => Precision::Exact,
+        Caller::Member(_) => Precision::Coarse,
+    };
+    Ok(listing.map(|task| {
+        let own = skills.iter().filter(|(id, _)| *id == task.id).map(|(_, skill)| skill.clone()).collect();
+        TaskView::new(task, own, precision, near)
+    }))
+}
+
+/// One task that `caller` may see: of their district or subtree, or one they have a claim on.
+///
+/// # Errors
+/// [`TaskError::NotFound`].
+pub async fn task(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Result<TaskView, TaskError> {
+    let task = find(db, caller, id).await?;
+    let precision = match caller {
+        Caller::Staff(_) => Precision::Exact,
+        Caller::Member(member) if has_open_claim(db, id, member.id).await? => Precision::Exact,
+        Caller::Member(_) => Precision::Coarse,
+    };
+    let skills = skills_of(db, [id]).await?.into_iter().map(|(_, skill)| skill).collect();
+    Ok(TaskView::new(task, skills, precision, None))
+}
+
+/// The row of [`task`].
+///
+/// # Errors
+/// [`TaskError::NotFound`].
+pub async fn find(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Result<task::Model, TaskError> {
+    task::Entity::find_by_id(id).filter(sees(caller)).one(db).await?.ok_or(TaskError::NotFound)
+}
+
+/// Every member of the district, staff of the subtree, and whoever was offered it or has claimed it.
+fn sees(caller: &Caller) -> Condition {
+    let region = || Expr::col((task::Entity, task::Column::RegionCode));
+    match caller {
+        Caller::Staff(staff) => Condition::all().add(staff.subtree().covers(region())),
+        Caller::Member(member) => {
+            let own = claimed_by(member.id);
+            match &member.region {
+                Some(home) => Condition::any().add(Subtree::of(&home.district()).covers(region())).add(own),
+                None => Condition::any().add(own),
+            }
+        }
+    }
+}
+
+fn claimed_by(member: MemberId) -> SimpleExpr {
+    let claims = Query::select()
+        .column(claim::Column::TaskId)
+        .from(claim::Entity)
+        .and_where(claim::Column::MemberId.eq(member))
+        .take();
+    Expr::col((task::Entity, task::Column::Id)).in_subquery(claims)
+}
+
+fn filtered(mut select: Select<task::Entity>, query: &TaskQuery) -> Select<task::Entity> {
+    if let Some(status) = query.status {
+        select = select.filter(task::Column::Status.eq(status));
+    }
+    if let Some(region) = &query.region {
+        select = select.filter(Subtree::of(region).covers(Expr::col((task::Entity, task::Column::RegionCode))));
+    }
+    if let Some(category) = query.category {
+        select = select.filter(task::Column::Category.eq(category));
+    }
+    if let Some(skill) = &query.skill {
+        let tasks = Query::select()
+            .column(task_skill::Column::TaskId)
+            .from(task_skill::Entity)
+            .and_where(task_skill::Column::Skill.eq(skill.as_str()))
+            .take();
+        select = select.filter(task::Column::Id.in_subquery(tasks));
+    }
+    if let Some(from) = &query.from {
+        select = select.filter(task::Column::WindowUntil.gt(**from));
+    }
+    if let Some(until) = &query.until {
+        select = select.filter(task::Column::WindowFrom.lt(**until));
+    }
+    if let Some(q) = &query.q {
+        select =
+            select.filter(Condition::any().add(contains(task::Column::Title, q)).add(contains(task::Column::Body, q)));
+    }
+    select
+}
+
+/// Literally, whatever the case of Latin letters.
+fn contains(column: task::Column, part: &str) -> SimpleExpr {
+    let mut pattern = String::from("%");
+    for letter in part.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    Func::lower(Expr::col((task::Entity, column))).like(LikeExpr::new(pattern).escape('\\'))
+}
+
+async fn newest_first(
+    db: &impl ConnectionTrait,
+    mut select: Select<task::Entity>,
+    page: &Page,
+) -> Result<Listing<task::Model>, Problem> {
+    if let Some(last) = page.after::<TaskId>()? {
+        select = select.filter(task::Column::Id.lt(last));
+    }
+    let rows = select.order_by_desc(task::Column::Id).limit(page.limit() + 1).all(db).await?;
+    Ok(Listing::cut(rows, page, |task| task.id))
+}
+
+async fn by_priority(
+    db: &impl ConnectionTrait,
+    mut select: Select<task::Entity>,
+    page: &Page,
+) -> Result<Listing<task::Model>, Problem> {
+    use task::Column::{Id, Priority};
+    if let Some((priority, last)) = page.after::<(i32, TaskId)>()? {
+        let equal = Condition::all().add(Priority.eq(priority)).add(Id.gt(last));
+        select = select.filter(Condition::any().add(Priority.lt(priority)).add(equal));
+    }
+    let rows = select.order_by_desc(Priority).order_by_asc(Id).limit(page.limit() + 1).all(db).await?;
+    Ok(Listing::cut(rows, page, |task| (task.priority, task.id)))
+}
+
+/// The places of all that fit are read and put in order here: the databases round differently and have no cosine in common.
+/// The order goes by the coarse places, so that it tells no more than the answer does; unknown places come last.
+async fn nearest_first(
+    db: &impl ConnectionTrait,
+    select: Select<task::Entity>,
+    near: Point,
+    page: &Page,
+) -> Result<Listing<task::Model>, Problem> {
+    let after = page.after::<(i64, TaskId)>()?;
+    let places: Vec<(TaskId, Option<f64>, Option<f64>)> = select
+        .select_only()
+        .columns([task::Column::Id, task::Column::Lat, task::Column::Lon])
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut order: Vec<(i64, TaskId)> = places
+        .into_iter()
+        .map(|(id, lat, lon)| (lat.zip(lon).map_or(i64::MAX, |(lat, lon)| coarse_metres(near, Point { lat, lon })), id))
+        .filter(|key| after.is_none_or(|after| *key > after))
+        .collect();
+    order.sort_unstable();
+    order.truncate(usize::try_from(page.limit() + 1).unwrap_or(usize::MAX));
+    let rows = task::Entity::find().filter(task::Column::Id.is_in(order.iter().map(|(_, id)| *id))).all(db).await?;
+    let place_of = |task: &task::Model| order.iter().position(|(_, id)| *id == task.id);
+    let mut rows: Vec<_> = rows.into_iter().filter_map(|task| Some((place_of(&task)?, task))).collect();
+    rows.sort_unstable_by_key(|(place, _)| *place);
+    Ok(Listing::cut(rows, page, |(place, _)| order.get(*place).copied()).map(|(_, task)| task))
+}
+
+/// The skills of tasks, in order of code.
+async fn skills_of(
+    db: &impl ConnectionTrait,
+    tasks: impl IntoIterator<Item = TaskId>,
+) -> Result<Vec<(TaskId, String)>, DbErr> {
+    task_skill::Entity::find()
+        .select_only()
+        .columns([task_skill::Column::TaskId, task_skill::Column::Skill])
+        .filter(task_skill::Column::TaskId.is_in(tasks))
+        .order_by_asc(task_skill::Column::Skill)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// Which claims; newest first.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ClaimQuery {
+    /// Id of a task; one that is not visible has no claims.
+    #[param(value_type = Option<String>)]
+    pub task: Option<Line<64>>,
+    pub status: Option<ClaimStatus>,
+    #[serde(flatten)]
+    #[validate(nested)]
+    #[param(ignore)]
+    pub page: Page,
+}
+
+/// Claims within `scope`, one page.
+///
+/// # Errors
+/// 422 on `cursor` and `task`; the database's.
+pub async fn claims(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    query: &ClaimQuery,
+) -> Result<Listing<ClaimView>, Problem> {
+    let mut select = claim::Entity::find().filter(scope.owned(claim::Column::MemberId, claim::Column::RegionCode));
+    if let Some(task) = &query.task {
+        let id: TaskId = task.parse().map_err(|_| Problem::invalid("task", "invalid", "请填写任务编号"))?;
+        select = select.filter(claim::Column::TaskId.eq(id));
+    }
+    if let Some(status) = query.status {
+        select = select.filter(claim::Column::Status.eq(status));
+    }
+    if let Some(last) = query.page.after::<ClaimId>()? {
+        select = select.filter(claim::Column::Id.lt(last));
+    }
+    let rows = select.order_by_desc(claim::Column::Id).limit(query.page.limit() + 1).all(db).await?;
+    let listing = Listing::cut(rows, &query.page, |claim| claim.id);
+    let records = service_record::service::of_claims(db, listing.items.iter().map(|claim| claim.id)).await?;
+    Ok(listing.map(|claim| {
+        let record = records.iter().find(|(id, _)| *id == claim.id).map(|(_, record)| *record);
+        ClaimView::new(claim, record)
+    }))
+}
+
+/// One claim within `scope`.
+///
+/// # Errors
+/// [`TaskError::NotFound`].
+pub async fn claim(db: &impl ConnectionTrait, scope: &Scope, id: ClaimId) -> Result<ClaimView, TaskError> {
+    let claim = super::claim::find(db, scope, id).await?;
+    let record = service_record::service::of_claims(db, [id]).await?.into_iter().next().map(|(_, record)| record);
+    Ok(ClaimView::new(claim, record))
+}
