@@ -62,10 +62,13 @@ impl AppState {
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
     config.configure(crate::identity::sign_in::route::routes);
+    config.configure(crate::pipeline::route::routes);
     config.configure(crate::points::routes);
+    config.configure(crate::ranking::routes);
     config.configure(crate::redemption::routes);
     config.configure(crate::service_record::routes);
-    config.configure(crate::ranking::routes);
+    config.configure(crate::task::route::routes);
+    config.configure(crate::wish::route::routes);
 }
 
 /// The application over `state`.

@@ -41,6 +41,11 @@ pub const JOBS: &[Job] = &[
     Job { name: "outbox", every: Duration::from_secs(10), run: |state, lease| Box::pin(outbox::run(state, lease)) },
     Job { name: "sweep", every: Duration::from_mins(10), run: |state, lease| Box::pin(sweep::run(state, lease)) },
     Job {
+        name: "deadlines",
+        every: Duration::from_secs(30),
+        run: |state, lease| Box::pin(crate::pipeline::deadlines::run(state, lease)),
+    },
+    Job {
         name: "redemption_expiry",
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),

@@ -18,6 +18,8 @@ use crate::app::{AppState, State};
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::{Call, Instant, Line, Listing, Page, Params, PathId, Problem, RequiredKey};
 use crate::identity::{Caller, Manager, Scope};
+use crate::pipeline::follow::record_judged;
+use crate::task::error::TaskError;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -151,8 +153,11 @@ async fn verify_record(
     let (body, once) = call.admit_keyed(async || seen(&state, &scope, id).await).await?;
     let (verdict, moment, by) = (body.verdict()?, moment(&state), manager.clone());
     let outcome = once.run(&state, StatusCode::OK, async move |txn| {
-        let Judged { record, .. } = service::judge(txn, &by, id, &verdict, moment).await?;
-        Ok::<_, RecordError>(ServiceRecordView::from(record))
+        let Judged { record, claim } = service::judge(txn, &by, id, &verdict, moment).await?;
+        if let Some((claim, step)) = claim {
+            record_judged(txn, claim, step, moment.now).await?;
+        }
+        Ok::<_, TaskError>(ServiceRecordView::from(record))
     });
     noted(&state, &manager, id, "service_record.verify", outcome.await).await
 }

@@ -1,0 +1,43 @@
+//! What the upper rooms do about what the lower ones found out.
+
+use chrono::{DateTime, Utc};
+use entity::id::ClaimId;
+use entity::task::TaskSource;
+use sea_orm::ConnectionTrait;
+
+use crate::service_record::domain::Step as RecordStep;
+use crate::task::domain::ClaimStep;
+use crate::task::error::TaskError;
+use crate::task::service::{self as tasks, Moved};
+use crate::wish::{self, error::WishError};
+
+/// Lets the source of a task follow what happened to it.
+///
+/// # Errors
+/// What the source says.
+pub async fn task_moved(db: &impl ConnectionTrait, moved: &Moved, now: DateTime<Utc>) -> Result<(), WishError> {
+    match moved.task.source_kind {
+        TaskSource::Wish => wish::follow::task_moved(db, moved, now).await.map(drop),
+        // They ask for nothing when their tasks move.
+        TaskSource::Activity | TaskSource::Post | TaskSource::WorkOrder | TaskSource::Listing => Ok(()),
+    }
+}
+
+/// Ends the claim whose service record was judged.
+///
+/// # Errors
+/// The database's.
+pub async fn record_judged(
+    db: &impl ConnectionTrait,
+    claim: ClaimId,
+    outcome: RecordStep,
+    now: DateTime<Utc>,
+) -> Result<(), TaskError> {
+    let step = match outcome {
+        RecordStep::Verify => ClaimStep::Verify,
+        RecordStep::Reject => ClaimStep::Reject,
+        // What was served stays served, whatever becomes of its record later.
+        RecordStep::Reverse | RecordStep::Dispute => return Ok(()),
+    };
+    tasks::settle(db, claim, step, now).await.map(drop)
+}
