@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage (which settings are part of). Results go to standard output, everything else
 //! to standard error.
 
+mod demo;
 mod import;
 mod instance;
 mod migrate;
@@ -32,6 +33,7 @@ struct Cli {
 /// One line per command, in the order of the help.
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Serve(serve::Args),
     Migrate(migrate::Args),
     Import(import::Args),
@@ -43,6 +45,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Result<(), CliError> {
         match self {
+            Self::Demo(args) => demo::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Import(args) => import::run(args).await,
