@@ -280,13 +280,16 @@ async fn a_failed_group_is_told_to_all_of_it() {
     let Fixture { db, _directory, .. } = fixture().await;
     let deferred = "CREATE TABLE child (parent_id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)";
     db.write(async move |txn| txn.execute_unprepared(deferred).await.map(drop)).await.unwrap();
-    let slow = db.write(async |txn| {
+    // While the writer is held up, the next three gather.
+    let held_up = db.write(async |_| {
         std::thread::sleep(Duration::from_millis(100));
-        insert(txn, "slow").await
+        Ok::<_, DbErr>(())
     });
     let orphan = db.write(async |txn| txn.execute_unprepared("INSERT INTO child VALUES (9)").await.map(drop));
-    let (slow, orphan, other) = tokio::join!(slow, orphan, write_name(db.clone(), "other"));
-    for outcome in [slow, orphan, other] {
+    let (held_up, before, orphan, after) =
+        tokio::join!(held_up, write_name(db.clone(), "before"), orphan, write_name(db.clone(), "after"));
+    held_up.unwrap();
+    for outcome in [before, orphan, after] {
         assert_eq!(fault(&outcome.unwrap_err()), Fault::Unavailable);
     }
     assert!(names(&db).await.is_empty());

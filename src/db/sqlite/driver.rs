@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 use super::error::runtime_error;
-use super::kinds::{Columns, Schema};
+use super::kinds::Columns;
 use super::value::Bound;
 
 /// How many prepared texts are kept.
@@ -28,40 +28,29 @@ pub(in crate::db) struct Driver {
 
 struct State {
     conn: Connection,
-    results: Results,
+    known: Known,
 }
 
 /// What is known about the results of texts.
 #[derive(Default)]
-struct Results {
+struct Known {
     columns: HashMap<String, Columns>,
-    /// Read when first needed, and again after a text that was not prepared (it may have changed the schema).
-    schema: Option<Schema>,
     /// Of a statement among several in one text.
     passing: Option<Columns>,
 }
 
-impl Results {
-    fn columns(
-        &mut self,
-        conn: &Connection,
-        sql: Option<&str>,
-        statement: &Statement<'_>,
-    ) -> rusqlite::Result<&Columns> {
+impl Known {
+    fn columns(&mut self, conn: &Connection, sql: Option<&str>, statement: &Statement<'_>) -> &Columns {
         let Some(sql) = sql else {
-            return Ok(self.passing.insert(Columns::of(statement, "", &Schema::default())));
+            return self.passing.insert(Columns::of(conn, statement, None));
         };
         if !self.columns.contains_key(sql) {
-            if self.schema.is_none() {
-                self.schema = Some(Schema::read(conn)?);
-            }
             if self.columns.len() == CACHE {
                 self.columns.clear();
             }
-            let columns = Columns::of(statement, sql, self.schema.get_or_insert_default());
-            self.columns.insert(sql.to_owned(), columns);
+            self.columns.insert(sql.to_owned(), Columns::of(conn, statement, Some(sql)));
         }
-        Ok(&self.columns[sql])
+        &self.columns[sql]
     }
 }
 
@@ -101,7 +90,7 @@ impl Driver {
             Ok(conn)
         };
         let conn = open().map_err(|error| DbErr::Conn(runtime_error(error)))?;
-        Ok(Self { state: Mutex::new(State { conn, results: Results::default() }) })
+        Ok(Self { state: Mutex::new(State { conn, known: Known::default() }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -138,7 +127,7 @@ impl Driver {
         MockDatabase::new(DbBackend::Sqlite).append_exec_results([result]).execute(0, blank())
     }
 
-    /// A text without values, such as a schema; it is not kept prepared.
+    /// A text without values. It may change the schema.
     pub(in crate::db) fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let executed = self.execute(sql, None);
         self.forget_schema();
@@ -147,7 +136,7 @@ impl Driver {
 
     /// Somebody else may have changed the schema.
     pub(super) fn forget_schema(&self) {
-        self.state().results = Results::default();
+        self.state().known = Known::default();
     }
 
     pub(in crate::db) fn query_all(&self, sql: &str, values: Option<&Values>) -> Result<Vec<QueryResult>, DbErr> {
@@ -160,10 +149,10 @@ impl Driver {
 
     fn query(&self, sql: &str, values: Option<&Values>, most: usize) -> Result<Vec<QueryResult>, DbErr> {
         let mut state = self.state();
-        let State { conn, results } = &mut *state;
+        let State { conn, known } = &mut *state;
         let mut found: Vec<NamedValues> = Vec::new();
         let run = each(conn, sql, values, |sql, statement| {
-            let columns = results.columns(conn, sql, statement)?;
+            let columns = known.columns(conn, sql, statement);
             let mut rows = statement.raw_query();
             while found.len() < most
                 && let Some(row) = rows.next()?

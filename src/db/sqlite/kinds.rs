@@ -5,8 +5,6 @@
 //! that can be read off the text: `CAST(… AS type)`, `COUNT`, `SUM`, `EXISTS`, `MAX`/`MIN`/`COALESCE` of a column, a literal.
 //! Any other is refused with an error that asks for a CAST. PostgreSQL is as strict about types, and the tests run on both.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, Statement};
 
 use super::value::Kind;
@@ -23,13 +21,13 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn of(statement: &Statement<'_>, sql: &str, schema: &Schema) -> Self {
-        let items = result_list(sql);
+    /// Of a statement whose whole text is `sql`; without it only declared types are known.
+    pub(super) fn of(conn: &Connection, statement: &Statement<'_>, sql: Option<&str>) -> Self {
         let columns = statement.columns();
-        let items = items.filter(|items| items.len() == columns.len());
+        let text = sql.and_then(Text::split).filter(|text| text.items.len() == columns.len());
         let kind = |(at, column): (usize, &rusqlite::Column<'_>)| match column.decl_type() {
             Some(declared) => Kind::declared(declared),
-            None => items.as_ref().and_then(|items| schema.kind_of(items[at])),
+            None => text.as_ref().and_then(|text| text.kind_of(conn, text.items[at])),
         };
         let kinds = columns.iter().enumerate().map(kind).collect();
         let mut keys: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
@@ -40,39 +38,31 @@ impl Columns {
     }
 }
 
-/// The declared types of all tables' columns.
-#[derive(Debug, Default)]
-pub(super) struct Schema {
-    by_name: HashMap<String, Option<Kind>>,
-    by_table: HashMap<(String, String), Kind>,
+/// A statement taken apart: the expressions of its result, and what stands around them.
+struct Text<'a> {
+    before: &'a str,
+    items: Vec<&'a str>,
+    after: &'a str,
 }
 
-impl Schema {
-    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
-        let sql =
-            "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'";
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        let mut schema = Self::default();
-        while let Some(row) = rows.next()? {
-            let (table, column, declared): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let kind = Kind::declared(&declared);
-            // A name that means different types in different tables means nothing alone.
-            schema
-                .by_name
-                .entry(column.clone())
-                .and_modify(|known| *known = known.filter(|known| Some(*known) == kind))
-                .or_insert(kind);
-            schema.by_table.extend(kind.map(|kind| ((table, column), kind)));
-        }
-        Ok(schema)
+impl<'a> Text<'a> {
+    /// At `RETURNING`, or at the first `SELECT` outside parentheses and its `FROM`.
+    fn split(sql: &'a str) -> Option<Self> {
+        let sql = sql.trim().trim_end_matches(';');
+        let (_, list) = split_at_word(sql, "RETURNING").or_else(|| split_at_word(sql, "SELECT"))?;
+        let list = split_at_word(list, "DISTINCT")
+            .filter(|(before, _)| before.trim().is_empty())
+            .map_or(list, |(_, list)| list);
+        let before = &sql[..sql.len() - list.len()];
+        let list = split_at_word(list, "FROM").map_or(list, |(list, _)| list);
+        Some(Self { before, items: split_list(list), after: &sql[before.len() + list.len()..] })
     }
 
-    /// The kind of one expression of a result list.
-    fn kind_of(&self, expression: &str) -> Option<Kind> {
+    /// The kind of one expression of the result.
+    fn kind_of(&self, conn: &Connection, expression: &str) -> Option<Kind> {
         let expression = without_alias(expression.trim());
         if let Some((function, inside, after)) = call(expression) {
-            return self.kind_of_call(&function, inside, after.trim());
+            return self.kind_of_call(conn, &function, inside, after.trim());
         }
         if expression.parse::<i32>().is_ok() {
             return Some(Kind::Int);
@@ -81,43 +71,48 @@ impl Schema {
         if quoted.is_some_and(|text| !text.contains('\'')) {
             return Some(Kind::Text);
         }
-        let mut names = expression.split('.').map(plain_name);
-        match (names.next()?, names.next(), names.next()) {
-            (Some(column), None, None) => self.by_name.get(column).copied().flatten(),
-            (Some(table), Some(Some(column)), None) => {
-                let exact = self.by_table.get(&(table.to_owned(), column.to_owned())).copied();
-                exact.or_else(|| self.by_name.get(column).copied().flatten())
-            }
-            _ => None,
-        }
+        if expression.split('.').all(is_name) { self.kind_of_column(conn, expression) } else { None }
     }
 
-    fn kind_of_call(&self, function: &str, inside: &str, after: &str) -> Option<Kind> {
-        let windowed =
-            after.to_ascii_uppercase().starts_with("OVER") || after.to_ascii_uppercase().starts_with("FILTER");
-        if !(after.is_empty() || windowed) {
+    /// SQLite tells the declared type of a column that stands alone, so it is asked for the same statement with that.
+    fn kind_of_column(&self, conn: &Connection, column: &str) -> Option<Kind> {
+        let probe = conn.prepare(&format!("{} {column} {}", self.before, self.after)).ok()?;
+        Kind::declared(probe.columns().first()?.decl_type()?)
+    }
+
+    fn kind_of_call(&self, conn: &Connection, function: &str, inside: &str, after: &str) -> Option<Kind> {
+        let after = after.to_ascii_uppercase();
+        if !(after.is_empty() || after.starts_with("OVER") || after.starts_with("FILTER")) {
             return None;
         }
         match function {
-            "CAST" => {
-                let (_, target) = split_at_word(inside, "AS")?;
-                Kind::declared(target)
-            }
+            "CAST" => Kind::declared(split_at_word(inside, "AS")?.1),
             "COUNT" | "ROW_NUMBER" | "RANK" | "DENSE_RANK" => Some(Kind::BigInt),
             "SUM" => Some(Kind::Sum),
             "EXISTS" | "NOT EXISTS" => Some(Kind::Bool),
-            "MAX" | "MIN" | "COALESCE" | "IFNULL" => self.kind_of(split_list(inside).first()?),
+            "MAX" | "MIN" => self.kind_of(conn, inside),
+            "COALESCE" | "IFNULL" => self.kind_of_first(conn, inside),
             _ => None,
         }
     }
+
+    /// The kind of the first of several, if the others are of the same or take any: a number, a place for a value.
+    fn kind_of_first(&self, conn: &Connection, inside: &str) -> Option<Kind> {
+        let list = split_list(inside);
+        let (first, others) = list.split_first()?;
+        let kind = self.kind_of(conn, first)?;
+        let fits =
+            |other: &str| other == "?" || other.parse::<i32>().is_ok() || self.kind_of(conn, other) == Some(kind);
+        others.iter().all(|other| fits(other.trim())).then_some(kind)
+    }
 }
 
-/// The name in `name` or `"name"`; `None` for anything else.
-fn plain_name(name: &str) -> Option<&str> {
-    let name = name.trim();
+/// Whether it is `name` or `"name"`.
+fn is_name(name: &str) -> bool {
     let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-    let plain = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    (plain && !name.starts_with(|letter: char| letter.is_ascii_digit())).then_some(name)
+    !name.starts_with(|letter: char| letter.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// `FUNCTION(inside) after`.
@@ -129,18 +124,6 @@ fn call(expression: &str) -> Option<(String, &str, &str)> {
     }
     let close = walk(&expression[open..]).find(|step| step.depth == 0 && step.letter == ')')?.at + open;
     Some((name, &expression[open + 1..close], &expression[close + 1..]))
-}
-
-/// The expressions after `RETURNING`, or between the first `SELECT` outside parentheses and its `FROM`.
-fn result_list(sql: &str) -> Option<Vec<&str>> {
-    let list = match split_at_word(sql, "RETURNING") {
-        Some((_, list)) => list,
-        None => split_at_word(sql, "SELECT")?.1,
-    };
-    let list = split_at_word(list, "FROM").map_or(list, |(list, _)| list);
-    let list = list.trim();
-    let list = list.strip_prefix("DISTINCT ").unwrap_or(list);
-    Some(split_list(list.trim_end_matches(';')))
 }
 
 fn without_alias(expression: &str) -> &str {
@@ -212,9 +195,8 @@ mod tests {
              CREATE TABLE other (id uuid_text PRIMARY KEY, same integer);",
         )
         .unwrap();
-        let schema = Schema::read(&conn).unwrap();
         let statement = conn.prepare(sql).unwrap();
-        Columns::of(&statement, sql, &schema).kinds
+        Columns::of(&conn, &statement, Some(sql)).kinds
     }
 
     #[test]
@@ -243,7 +225,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_unknown() {
-        let sql = "SELECT amount + 1, COUNT(*) > 0, MAX(same), MAX(item.same), lower(same), CASE WHEN done THEN 1 ELSE 2 END FROM item";
-        assert_eq!(kinds(sql), [None, None, None, Some(Kind::Text), None, None]);
+        let sql =
+            "SELECT amount + 1, COUNT(*) > 0, MAX(same), MAX(item.same), lower(same), CASE WHEN done THEN 1 ELSE 2 END,
+                   COALESCE(minutes, amount) FROM item";
+        assert_eq!(kinds(sql), [None, None, Some(Kind::Text), Some(Kind::Text), None, None, None]);
+        // PostgreSQL makes the sum a bigint, although a column of that name is an integer.
+        assert_eq!(
+            kinds("SELECT MAX(x.minutes), x.minutes FROM (SELECT SUM(minutes) AS minutes FROM item) x"),
+            [None, None]
+        );
+        assert_eq!(
+            kinds("SELECT COALESCE(minutes, 0), COALESCE(MAX(x.amount), ?) FROM item x"),
+            [Some(Kind::Int), Some(Kind::BigInt)]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use sea_orm::DbErr;
@@ -20,6 +20,8 @@ use super::space::Space;
 
 /// At most this many commands share a commit.
 const GROUP: usize = 256;
+/// After this long a group takes nobody else, so that its first does not wait for too many.
+const GROUP_TIME: Duration = Duration::from_millis(20);
 /// At most this many wait in the queue.
 const QUEUE: usize = 1024;
 /// How long to wait for a place in the queue, and then for one's turn.
@@ -168,7 +170,6 @@ struct Thread {
 }
 
 /// The connection, with the limit it was given.
-#[derive(Clone)]
 struct Link {
     driver: Arc<Driver>,
     most_pages: u32,
@@ -204,9 +205,12 @@ impl Thread {
         }
     }
 
-    /// Who else belongs to a group of `size`, of those who wait.
-    fn next_in_group(&mut self, size: usize) -> Option<Box<dyn Job>> {
-        let job = if size < GROUP { self.jobs.try_recv().ok()? } else { return None };
+    /// Who else belongs to a group of `size` that began then, of those who wait.
+    fn next_in_group(&mut self, size: usize, began: Instant) -> Option<Box<dyn Job>> {
+        if size >= GROUP || began.elapsed() >= GROUP_TIME {
+            return None;
+        }
+        let job = self.jobs.try_recv().ok()?;
         if !job.is_alone() {
             return Some(job);
         }
@@ -240,7 +244,7 @@ impl Thread {
                 return Err(error);
             }
         };
-        let alone = first.is_alone();
+        let (alone, began) = (first.is_alone(), Instant::now());
         let mut next = Some(first);
         while let Some(mut job) = next {
             if job.begin() {
@@ -248,7 +252,7 @@ impl Thread {
                 done.push(job);
                 kept?;
             }
-            next = if alone { None } else { self.next_in_group(done.len()) };
+            next = if alone { None } else { self.next_in_group(done.len(), began) };
         }
         driver.step("COMMIT")
     }
