@@ -102,6 +102,24 @@ VALUES ('default', '积分', '分', NULL, 'never', NULL, 7, '1970-01-01T00:00:00
     PRIMARY KEY (source_kind, source_id)
 ) $CLUSTERED",
     "CREATE INDEX hold_open ON hold (account_id) WHERE status = 'open'",
+    "CREATE TABLE adjustment (
+    id $UUID PRIMARY KEY NOT NULL,
+    member_id $UUID NOT NULL REFERENCES member (id),
+    region_code $TEXT NOT NULL REFERENCES region (code),
+    programme $TEXT NOT NULL REFERENCES programme (code),
+    direction $TEXT NOT NULL CHECK (direction IN ('grant', 'deduct')),
+    amount $BIG NOT NULL CHECK (amount > 0),
+    reason $TEXT NOT NULL,
+    status $TEXT NOT NULL CHECK (status IN ('pending', 'posted', 'rejected')),
+    requested_by $UUID NOT NULL REFERENCES staff (id),
+    decided_by $UUID REFERENCES staff (id),
+    created_at $TIME NOT NULL,
+    decided_at $TIME,
+    CONSTRAINT adjustment_second_person CHECK (decided_by <> requested_by),
+    CHECK ((decided_by IS NULL) = (decided_at IS NULL))
+) $CLUSTERED",
+    "CREATE INDEX adjustment_region ON adjustment (region_code, id)",
+    "CREATE INDEX adjustment_member ON adjustment (member_id, id)",
 ];
 
 /// Half an hour is one point in every category, until staff change it.
@@ -128,7 +146,8 @@ const POSTGRES_APPEND_ONLY: &[&str] = &[
 ];
 
 /// In the order in which they can be dropped.
-const TABLES: &[&str] = &["hold", "entry", "journal", "bucket", "balance", "account", "rule", "programme"];
+const TABLES: &[&str] =
+    &["adjustment", "hold", "entry", "journal", "bucket", "balance", "account", "rule", "programme"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
