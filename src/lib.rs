@@ -22,3 +22,4 @@ pub mod service_record;
 pub mod setting;
 pub mod task;
 pub mod wish;
+pub mod verify;

@@ -11,6 +11,7 @@ mod openapi;
 mod serve;
 mod staff;
 mod token;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ enum Command {
     Import(import::Args),
     Staff(staff::Args),
     Token(token::Args),
+    Verify(verify::Args),
     Openapi(openapi::Args),
 }
 
@@ -51,6 +53,7 @@ impl Command {
             Self::Import(args) => import::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::Token(args) => token::run(args).await,
+            Self::Verify(args) => verify::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
         }
     }

@@ -25,7 +25,10 @@ mod txn;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement,
+    TransactionTrait as _,
+};
 
 pub use bulk::Bulk;
 pub use fault::{CommandError, Fault, Violation, fault};
@@ -142,6 +145,59 @@ impl Db {
             Side::Sqlite(_) => Ok(Utc::now().trunc_subsecs(6)),
             Side::Postgres(postgres) => postgres.now().await,
         }
+    }
+
+    /// One instant of the whole database, to read at leisure while the service works: nothing in it changes, nothing can be
+    /// written through it, no statement is cut off. Roll it back when done.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => sqlite.readers().begin().await,
+            Side::Postgres(postgres) => {
+                let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+                let snapshot = postgres.pool().begin_with_config(Some(isolation), Some(access)).await?;
+                let patience = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+                snapshot.execute_unprepared(patience).await?;
+                Ok(snapshot)
+            }
+        }
+    }
+
+    /// What the database itself finds wrong with its file and its foreign keys: table and words. PostgreSQL keeps its
+    /// foreign keys by itself; there only those are told that were never checked.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn damage(&self, snapshot: &DatabaseTransaction) -> Result<Vec<(String, String)>, DbErr> {
+        let text = |sql: &'static str| snapshot.query_all_raw(Statement::from_string(self.backend(), sql));
+        let mut found = Vec::new();
+        match &self.shared.side {
+            Side::Sqlite(_) => {
+                for row in text("PRAGMA integrity_check").await? {
+                    let words: String = row.try_get_by_index(0)?;
+                    if words != "ok" {
+                        found.push(("the file".to_owned(), words));
+                    }
+                }
+                for row in text("PRAGMA foreign_key_check").await? {
+                    let (table, parent): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
+                    let number: Option<i64> = row.try_get_by_index(1)?;
+                    let number = number.map_or_else(|| "a row".to_owned(), |number| format!("row {number}"));
+                    found.push((table, format!("{number} points at what is not in {parent}")));
+                }
+            }
+            Side::Postgres(_) => {
+                let sql = "SELECT CAST(conrelid::regclass AS text), CAST(conname AS text) FROM pg_constraint
+                    WHERE NOT convalidated AND connamespace = CAST(current_schema() AS regnamespace)";
+                for row in text(sql).await? {
+                    let (table, name): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                    found.push((table, format!("the constraint {name} was never checked")));
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Brings the schema up to date, one migrator at a time on whatever node.

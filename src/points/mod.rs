@@ -26,6 +26,7 @@ pub mod query;
 mod reversing;
 mod route;
 pub mod rules;
+pub mod verify;
 
 pub use domain::{Lot, Points};
 pub use earning::{Earned, Earning, RECORD, earn};

@@ -15,6 +15,7 @@ mod query;
 mod route;
 pub mod service;
 mod summary;
+pub mod verify;
 mod view;
 
 pub use route::routes;

@@ -1,0 +1,130 @@
+//! What must hold of the ledger.
+
+use entity::account::{self, AccountKind};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait as _, QueryOrder as _, QuerySelect as _};
+
+use crate::verify::{Check, Finding};
+
+/// See [`crate::verify`].
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "journal_sums_to_zero",
+        table: "journal",
+        sql: "SELECT journal_id AS id, 0 AS expected, SUM(amount) AS found FROM entry GROUP BY journal_id HAVING SUM(amount) <> 0",
+    },
+    Check {
+        name: "journal_has_two_sides",
+        table: "journal",
+        sql: "SELECT j.id AS id, 2 AS expected, 0 AS found FROM journal j
+            WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.journal_id = j.id AND e.amount > 0)
+               OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.journal_id = j.id AND e.amount < 0)",
+    },
+    Check {
+        name: "entry_lies_in_its_journals_programme",
+        table: "journal",
+        sql: "SELECT e.journal_id AS id, NULL AS expected, e.line AS found FROM entry e
+            JOIN journal j ON j.id = e.journal_id JOIN account a ON a.id = e.account_id WHERE a.programme <> j.programme",
+    },
+    Check {
+        name: "balance_is_sum_of_entries",
+        table: "balance",
+        sql: "SELECT a.id AS id, COALESCE(s.amount, 0) AS expected, COALESCE(b.balance, 0) AS found FROM account a
+            LEFT JOIN (SELECT account_id, SUM(amount) AS amount FROM entry GROUP BY account_id) s ON s.account_id = a.id
+            LEFT JOIN balance b ON b.account_id = a.id
+            WHERE a.kind = 'member' AND COALESCE(s.amount, 0) <> COALESCE(b.balance, 0)",
+    },
+    Check {
+        name: "only_members_have_balances",
+        table: "balance",
+        sql: "SELECT b.account_id AS id, NULL AS expected, b.balance AS found FROM balance b
+            LEFT JOIN account a ON a.id = b.account_id WHERE a.kind IS NULL OR a.kind <> 'member'",
+    },
+    Check {
+        name: "available_is_not_negative",
+        table: "balance",
+        sql: "SELECT account_id AS id, 0 AS expected, balance - held AS found FROM balance WHERE held < 0 OR balance < held",
+    },
+    Check {
+        name: "dated_is_sum_of_buckets",
+        table: "balance",
+        sql: "SELECT b.account_id AS id, COALESCE(s.amount, 0) AS expected, b.dated AS found FROM balance b
+            LEFT JOIN (SELECT account_id, SUM(amount) AS amount FROM bucket GROUP BY account_id) s ON s.account_id = b.account_id
+            WHERE COALESCE(s.amount, 0) <> b.dated OR b.dated < 0 OR b.dated > b.balance",
+    },
+    Check {
+        name: "bucket_is_sum_of_its_entries",
+        table: "bucket",
+        sql: "SELECT account_id AS id, SUM(entered) AS expected, SUM(kept) AS found FROM (
+                SELECT account_id, expires_on, amount AS entered, 0 AS kept FROM entry WHERE expires_on IS NOT NULL
+                UNION ALL SELECT account_id, expires_on, 0, amount FROM bucket) AS both_sides
+            GROUP BY account_id, expires_on HAVING SUM(entered) <> SUM(kept)",
+    },
+    Check {
+        name: "held_is_sum_of_open_holds",
+        table: "balance",
+        sql: "SELECT b.account_id AS id, COALESCE(s.amount, 0) AS expected, b.held AS found FROM balance b
+            LEFT JOIN (SELECT account_id, SUM(amount) AS amount FROM hold WHERE status = 'open' GROUP BY account_id) s
+                ON s.account_id = b.account_id
+            WHERE COALESCE(s.amount, 0) <> b.held",
+    },
+    Check {
+        name: "earned_is_sum_of_earnings",
+        table: "balance",
+        sql: "SELECT b.account_id AS id, COALESCE(s.amount, 0) AS expected, b.earned AS found FROM balance b
+            LEFT JOIN (SELECT e.account_id AS account_id, SUM(e.amount) AS amount FROM entry e
+                JOIN journal j ON j.id = e.journal_id WHERE j.kind IN ('earn', 'reversal') GROUP BY e.account_id) s
+                ON s.account_id = b.account_id
+            WHERE COALESCE(s.amount, 0) <> b.earned",
+    },
+    Check {
+        name: "reversal_undoes_its_journal",
+        table: "journal",
+        sql: "SELECT j.id AS id, -o.amount AS expected, r.amount AS found FROM journal j
+            JOIN (SELECT e.journal_id, SUM(e.amount) AS amount FROM entry e JOIN account a ON a.id = e.account_id
+                JOIN journal x ON x.id = e.journal_id
+                WHERE a.kind = 'member' AND x.reverses_id IS NOT NULL GROUP BY e.journal_id) r ON r.journal_id = j.id
+            JOIN (SELECT e.journal_id, SUM(e.amount) AS amount FROM entry e JOIN account a ON a.id = e.account_id
+                JOIN journal x ON x.reverses_id = e.journal_id
+                WHERE a.kind = 'member' GROUP BY e.journal_id) o ON o.journal_id = j.reverses_id
+            WHERE r.amount <> -o.amount",
+    },
+    Check {
+        name: "adjustment_is_posted_once",
+        table: "adjustment",
+        sql: "SELECT d.id AS id, CASE WHEN d.status = 'posted' THEN d.amount ELSE 0 END AS expected, COALESCE(s.amount, 0) AS found
+            FROM adjustment d
+            LEFT JOIN (SELECT j.source_id, SUM(ABS(e.amount)) AS amount FROM journal j JOIN entry e ON e.journal_id = j.id
+                JOIN account a ON a.id = e.account_id
+                WHERE j.source_kind = 'adjustment' AND a.kind = 'member' GROUP BY j.source_id) s ON s.source_id = d.id
+            WHERE COALESCE(s.amount, 0) <> CASE WHEN d.status = 'posted' THEN d.amount ELSE 0 END",
+    },
+];
+
+/// Accounts whose id is not the one derived from whose they are: postings would not find them.
+///
+/// # Errors
+/// The database's.
+pub async fn misnamed_accounts(db: &impl ConnectionTrait) -> Result<Vec<Finding>, DbErr> {
+    const BATCH: u64 = 10_000;
+    let mut found = Vec::new();
+    let mut after = entity::id::AccountId::NIL;
+    loop {
+        use account::{Column, Entity};
+        use sea_orm::{ColumnTrait as _, QueryFilter as _};
+        let rows = Entity::find().filter(Column::Id.gt(after)).order_by_asc(Column::Id).limit(BATCH).all(db).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.id;
+        let misnamed = rows.iter().filter(|row| match (row.kind, row.member_id, row.region_code.as_deref()) {
+            (AccountKind::Member, Some(member), None) => super::account::of_member(&row.programme, member) != row.id,
+            (kind, None, Some(community)) => super::account::of_books(&row.programme, kind, community) != row.id,
+            _ => true,
+        });
+        found.extend(misnamed.map(|row| Finding {
+            check: "account_id_is_derived",
+            table: "account".to_owned(),
+            row: row.id.to_string(),
+            expected: None,
+            found: None,
+        }));
+    }
+}
