@@ -55,7 +55,7 @@ const UP: &[&str] = &[
     reason $TEXT,
     CHECK (status <> 'reserved' OR (code IS NOT NULL AND expires_at IS NOT NULL))
 )",
-    "CREATE UNIQUE INDEX redemption_code ON redemption (station_id, code) WHERE status = 'reserved'",
+    "CREATE UNIQUE INDEX redemption_code ON redemption (code, station_id) WHERE code IS NOT NULL",
     "CREATE INDEX redemption_member ON redemption (member_id, id)",
     "CREATE INDEX redemption_region ON redemption (region_code, id)",
     "CREATE INDEX redemption_goods ON redemption (goods_id, member_id)",

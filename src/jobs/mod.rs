@@ -46,6 +46,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::pipeline::deadlines::run(state, lease)),
     },
     Job {
+        name: "points_expiry",
+        every: Duration::from_mins(10),
+        run: |state, lease| Box::pin(crate::points::expiry::run(state, lease)),
+    },
+    Job {
         name: "redemption_expiry",
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),

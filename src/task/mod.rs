@@ -18,4 +18,5 @@ pub mod query;
 pub mod route;
 pub mod service;
 pub mod sweep;
+pub mod verify;
 pub mod view;

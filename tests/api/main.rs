@@ -10,4 +10,6 @@ mod http;
 mod jobs;
 mod migrations;
 mod ranking;
+mod points;
+mod redemption;
 mod service_record;
