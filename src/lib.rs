@@ -21,5 +21,5 @@ pub mod region;
 pub mod service_record;
 pub mod setting;
 pub mod task;
-pub mod wish;
 pub mod verify;
+pub mod wish;

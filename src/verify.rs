@@ -56,9 +56,14 @@ const SHOWN: usize = 100;
 
 /// All checks of all rooms.
 fn checks() -> impl Iterator<Item = &'static Check> {
-    [crate::points::verify::CHECKS, crate::redemption::verify::CHECKS, crate::service_record::verify::CHECKS, TASKS]
-        .into_iter()
-        .flatten()
+    [
+        crate::points::verify::CHECKS,
+        crate::redemption::verify::CHECKS,
+        crate::service_record::verify::CHECKS,
+        crate::task::verify::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Asks everything in one snapshot.

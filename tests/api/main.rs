@@ -9,7 +9,7 @@ mod house;
 mod http;
 mod jobs;
 mod migrations;
-mod ranking;
 mod points;
+mod ranking;
 mod redemption;
 mod service_record;
