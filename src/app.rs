@@ -61,7 +61,9 @@ impl AppState {
 
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
-    config.configure(crate::identity::sign_in::route::routes);
+    config.configure(crate::region::routes);
+    config.configure(crate::identity::routes);
+    config.configure(crate::notify::routes);
     config.configure(crate::pipeline::route::routes);
     config.configure(crate::points::routes);
     config.configure(crate::ranking::routes);

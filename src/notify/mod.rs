@@ -3,6 +3,8 @@
 //! Both are rows written in the transaction of their cause, so nothing is told that did not happen and nothing that happened
 //! goes untold. The outbox is delivered by `jobs`, at least once, each row by one node at a time.
 
+pub mod inbox;
+mod route;
 pub mod sms;
 pub mod wechat;
 
@@ -13,6 +15,8 @@ use entity::outbox::{self, OutboxStatus};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
 use serde::Serialize;
 use uuid::Uuid;
+
+pub use route::routes;
 
 use crate::crypto::Keys;
 

@@ -5,6 +5,12 @@
 
 mod code;
 mod known;
+pub mod query;
+mod route;
+pub mod service;
+pub mod view;
 
 pub use code::{RegionCode, Subtree};
 pub use known::{region_exists, unknown_codes};
+pub use query::{after, containing, find};
+pub use route::routes;

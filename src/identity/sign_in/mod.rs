@@ -10,6 +10,8 @@ pub mod sms;
 mod staff;
 mod wechat;
 
+pub(super) use wechat::problem as wechat_problem;
+
 use std::net::IpAddr;
 
 use actix_web::http::StatusCode;

@@ -152,8 +152,16 @@ impl CodeCheck {
     /// # Errors
     /// The database's.
     pub async fn consume(&self, db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<bool, DbErr> {
+        Ok(self.count_attempt(db, now).await? && self.fits(db, now).await?)
+    }
+
+    /// Counts a try of the newest code, before it is compared: of many tries at once no more than five are. False where
+    /// there is no code that counts, or it was tried too often.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_attempt(&self, db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<bool, DbErr> {
         let Some(found) = self.newest(db, now).await? else { return Ok(false) };
-        // Counted before it is compared: of many tries at once no more than five are.
         let counted = sms_code::Entity::update_many()
             .col_expr(sms_code::Column::Attempts, Expr::col(sms_code::Column::Attempts).add(1))
             .filter(sms_code::Column::Id.eq(found.id))
@@ -161,7 +169,16 @@ impl CodeCheck {
             .filter(sms_code::Column::UsedAt.is_null())
             .exec(db)
             .await?;
-        if counted.rows_affected == 0 || !same(&hash(&self.keys, found.id, &self.code), &found.code_hash) {
+        Ok(counted.rows_affected == 1)
+    }
+
+    /// Uses the newest code up, where it fits. Only after [`CodeCheck::count_attempt`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fits(&self, db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<bool, DbErr> {
+        let Some(found) = self.newest(db, now).await? else { return Ok(false) };
+        if !same(&hash(&self.keys, found.id, &self.code), &found.code_hash) {
             return Ok(false);
         }
         let used = sms_code::Entity::update_many()
