@@ -4,6 +4,9 @@
 #[macro_use]
 mod support;
 
+mod claim;
+mod claim_property;
+mod claim_race;
 mod db;
 mod house;
 mod http;
@@ -13,3 +16,6 @@ mod points;
 mod ranking;
 mod redemption;
 mod service_record;
+mod task;
+mod wish;
+mod wish_stage;
