@@ -28,7 +28,7 @@ const ADD: &str = " ON CONFLICT (subject_kind, period, category, subject_id) DO 
 /// would spend more on texts than on rows.
 pub(super) async fn add(db: &impl ConnectionTrait, rows: &[Row<'_>]) -> Result<u64, DbErr> {
     let backend = db.get_database_backend();
-    let size = rows_per_statement(backend, COLUMNS);
+    let size = rows_per_statement(COLUMNS);
     let full = if rows.len() >= size { text(backend, size) } else { String::new() };
     for chunk in rows.chunks(size) {
         let sql = if chunk.len() == size { full.clone() } else { text(backend, chunk.len()) };

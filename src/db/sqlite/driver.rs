@@ -21,6 +21,8 @@ use super::value::Bound;
 
 /// How many prepared texts are kept.
 const CACHE: usize = 512;
+/// A text with more values than this is not kept: it holds memory for each.
+const MOST_KEPT_VALUES: usize = 4_096;
 
 pub(in crate::db) struct Driver {
     state: Mutex<State>,
@@ -183,8 +185,11 @@ fn each(
     let mut values = values.map(|values| values.0.as_slice()).unwrap_or_default();
     if !sql.trim_end().trim_end_matches(';').contains(';') {
         let mut statement = conn.prepare_cached(sql)?;
-        bind(&mut statement, &mut values)?;
-        return run(Some(sql), &mut statement).map(drop);
+        let outcome = bind(&mut statement, &mut values).and_then(|()| run(Some(sql), &mut statement).map(drop));
+        if statement.parameter_count() > MOST_KEPT_VALUES {
+            statement.discard();
+        }
+        return outcome;
     }
     let mut batch = Batch::new(conn, sql);
     while let Some(mut statement) = batch.next()? {
