@@ -80,7 +80,7 @@ async fn lock(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<(balanc
 pub(super) async fn take_free(
     db: &impl ConnectionTrait,
     posting: &Posting<'_>,
-    first: Option<Option<NaiveDate>>,
+    first: Option<&Lot>,
 ) -> Result<Vec<Lot>, PointsError> {
     let settled = settle(db, posting).await?;
     let insufficient =

@@ -69,9 +69,9 @@ pub async fn post_all(
         *sum = sum.checked_add(transfer.amount).ok_or(PointsError::TooLarge)?;
     }
     if spends {
-        lower(db, &sums).await?
+        lower(db, &sums).await?;
     } else {
-        raise(db, &sums).await?
+        raise(db, &sums).await?;
     }
     // Accounts with buckets are rare where imports happen; theirs go the way of every posting.
     for transfer in slow {

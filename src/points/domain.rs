@@ -122,16 +122,11 @@ impl Stock {
     /// Which lots `amount` is taken from: dated ones before undated ones, earliest first, `first` (the bucket that a
     /// reversed posting filled) before all. With `after`, lots that were over by that day are left to the holds that rest
     /// on them. `None` where there is not enough.
-    pub(super) fn allocate(
-        &self,
-        amount: i64,
-        after: Option<NaiveDate>,
-        first: Option<Option<NaiveDate>>,
-    ) -> Option<Vec<Lot>> {
+    pub(super) fn allocate(&self, amount: i64, after: Option<NaiveDate>, first: Option<&Lot>) -> Option<Vec<Lot>> {
         let usable = |lot: &&Lot| after.is_none_or(|today| lot.expires_on.is_none_or(|day| day > today));
         let undated = Lot { expires_on: None, amount: self.undated };
         let lots = || self.dated.iter().chain(std::iter::once(&undated));
-        let preferred = |lot: &&Lot| first == Some(lot.expires_on);
+        let preferred = |lot: &&Lot| first.is_some_and(|first| first.expires_on == lot.expires_on);
         let order = lots().filter(preferred).chain(lots().filter(|lot| !preferred(lot)));
         let mut missing = amount;
         let mut taken = Vec::new();
@@ -181,7 +176,7 @@ mod tests {
         assert_eq!(taken, [lot(5, 100), lot(9, 50), Lot { expires_on: None, amount: 10 }]);
         assert_eq!(stock.allocate(181, None, None), None);
         assert_eq!(stock.allocate(60, Some(day(5)), None).unwrap()[0], lot(9, 50));
-        assert_eq!(stock.allocate(60, None, Some(Some(day(9)))).unwrap(), [lot(9, 50), lot(5, 10)]);
+        assert_eq!(stock.allocate(60, None, Some(&lot(9, 1))).unwrap(), [lot(9, 50), lot(5, 10)]);
     }
 
     #[test]

@@ -44,11 +44,12 @@ pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Re
     let Some(found) = Original::of(db, reversing.original).await? else { return Ok(Points::ZERO) };
     let posting = found.posting(JournalKind::Reversal, reversing);
     let amount = posting.amount.hundredths();
-    let first = found.lots.first().and_then(|lot| lot.expires_on);
-    let lots = if first.is_none() && take_undated(db, &posting).await? {
+    let first = found.lots.first();
+    let undated = first.is_some_and(|lot| lot.expires_on.is_none());
+    let lots = if undated && take_undated(db, &posting).await? {
         vec![Lot { expires_on: None, amount }]
     } else {
-        bucket::take_free(db, &posting, Some(first)).await.map_err(|error| match error {
+        bucket::take_free(db, &posting, first).await.map_err(|error| match error {
             PointsError::Insufficient { needed, available } => PointsError::AlreadySpent { needed, available },
             other => other,
         })?

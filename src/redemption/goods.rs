@@ -38,6 +38,7 @@ pub struct NewGoods {
 
 /// What may change about goods; stock and station may not. `None` leaves as it is, the inner `None` empties.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::option_option, reason = "the inner `None` empties")]
 pub struct GoodsChange {
     pub name: Option<String>,
     pub description: Option<Option<String>>,
@@ -229,15 +230,13 @@ pub(super) fn stations_in(column: impl sea_orm::ColumnTrait, subtree: &Subtree) 
 /// Rows of one station, given by id or by ref.
 pub(super) fn at_station(column: impl sea_orm::ColumnTrait, station: &str) -> Condition {
     use sea_orm::QueryTrait as _;
-    match station.parse::<StationId>() {
-        Ok(id) => Condition::all().add(column.eq(id)),
-        Err(_) => {
-            let by_ref = station::Entity::find()
-                .select_only()
-                .column(station::Column::Id)
-                .filter(station::Column::RefId.eq(station))
-                .into_query();
-            Condition::all().add(column.in_subquery(by_ref))
-        }
+    if let Ok(id) = station.parse::<StationId>() {
+        return Condition::all().add(column.eq(id));
     }
+    let by_ref = station::Entity::find()
+        .select_only()
+        .column(station::Column::Id)
+        .filter(station::Column::RefId.eq(station))
+        .into_query();
+    Condition::all().add(column.in_subquery(by_ref))
 }

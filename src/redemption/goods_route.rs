@@ -169,6 +169,7 @@ async fn add_goods(state: State, call: Call<AddGoods>) -> Result<HttpResponse, P
 
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::option_option, reason = "null empties, absent leaves as it is")]
 struct ChangeGoods {
     #[schema(inline)]
     name: Option<Line<100>>,
@@ -189,6 +190,7 @@ struct ChangeGoods {
 }
 
 /// Tells `null` from absent.
+#[allow(clippy::option_option, reason = "null empties, absent leaves as it is")]
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
