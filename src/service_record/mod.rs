@@ -2,7 +2,7 @@
 //!
 //! A record is opened by a check-out ([`service::open_from_claim`]) or typed in by a manager, and is pending until a manager
 //! has verified it. Verification earns the points and marks the boards in the same transaction. A verified record is never
-//! edited: it is reversed, and a new one is entered. What becomes of the claim is `task`'s; the route tells it.
+//! edited: it is reversed, and a new one is entered. What becomes of the claim is `task`'s; the route tells `pipeline`.
 //!
 //! Records of one member never overlap: the database refuses the second one.
 

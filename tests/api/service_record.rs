@@ -1,9 +1,11 @@
 //! Service records: who may see and decide what, minutes, second persons, overlaps, summaries.
 
 use ::entity::category::Category;
-use ::entity::id::{ServiceRecordId, StaffId};
+use ::entity::claim::{self, CheckMeans, ClaimStatus};
+use ::entity::id::{ClaimId, ServiceRecordId, StaffId, TaskId};
 use ::entity::service_record::{self, Evidence, RecordStatus};
 use ::entity::staff::Role;
+use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::{audit, opening_balance};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, Set};
@@ -446,6 +448,67 @@ both!(a_summary_counts_what_was_carried_over_in_hours_and_stars, async |app| {
         json!({"records": 1, "minutes": 6_000, "hours": "100.00", "star_level": 1, "by_category": [neighbourly]})
     );
 });
+
+both!(a_claim_ends_with_its_record, async |app| {
+    let volunteer = app.seed().member().volunteer().await;
+    let manager = app.seed().staff(Role::Manager).await;
+    for (decision, expected, end) in [
+        ("verify", ClaimStatus::Verified, "2026-11-19T03:00:00Z"),
+        ("reject", ClaimStatus::Rejected, "2026-11-20T03:00:00Z"),
+    ] {
+        let claim = checked_out(&app, &volunteer, at(end)).await;
+        let record = service_record::ActiveModel { claim_id: Set(Some(claim)), ..pending(&volunteer, at(end), 60) };
+        let id = seeded(&app, record).await;
+        post(&app, &manager, id, "verification", json!({"decision": decision})).await.expect_status(200);
+        let found = claim::Entity::find_by_id(claim).one(app.state.db.read()).await.unwrap().unwrap();
+        assert_eq!(found.status, expected);
+    }
+});
+
+/// A claim whose volunteer came and went, on a task of its own.
+async fn checked_out(app: &TestApp, member: &Member, until: DateTime<Utc>) -> ClaimId {
+    let (id, task_id) = (ClaimId::new(), TaskId::new());
+    let from = until - TimeDelta::hours(2);
+    let task = task::ActiveModel {
+        id: Set(task_id),
+        source_kind: Set(TaskSource::Activity),
+        source_id: Set(task_id.0),
+        region_code: Set(COMMUNITY.to_owned()),
+        title: Set("社区清洁".to_owned()),
+        body: Set("清扫楼道".to_owned()),
+        category: Set(Category::Neighbourly),
+        slots: Set(1),
+        taken: Set(1),
+        window_from: Set(from),
+        window_until: Set(until),
+        status: Set(TaskStatus::Done),
+        place_required: Set(false),
+        priority: Set(0),
+        programme: Set("default".to_owned()),
+        created_at: Set(from),
+        updated_at: Set(until),
+        ..Default::default()
+    };
+    let claim = claim::ActiveModel {
+        id: Set(id),
+        task_id: Set(task_id),
+        member_id: Set(member.id),
+        region_code: Set(COMMUNITY.to_owned()),
+        status: Set(ClaimStatus::CheckedOut),
+        window_from: Set(from),
+        window_until: Set(until),
+        checked_in_at: Set(Some(from)),
+        check_in_means: Set(Some(CheckMeans::Code)),
+        checked_out_at: Set(Some(until)),
+        check_out_means: Set(Some(CheckMeans::Code)),
+        created_at: Set(from),
+        updated_at: Set(until),
+        ..Default::default()
+    };
+    app.seed().insert(vec![task]).await;
+    app.seed().insert(vec![claim]).await;
+    id
+}
 
 both!(the_second_person_rule_stands_in_the_database, async |app| {
     let volunteer = app.seed().member().await;
