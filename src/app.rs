@@ -43,6 +43,8 @@ pub struct AppState {
     pub node: Arc<str>,
     pub wechat: Arc<dyn WechatClient>,
     pub sms: Arc<dyn SmsClient>,
+    /// Pages of boards, kept until a board changes.
+    pub boards: crate::ranking::Pages,
 }
 
 /// What handlers take to get at it.
@@ -55,7 +57,17 @@ impl AppState {
         let node = uuid::Uuid::now_v7().to_string().into();
         let wechat = wechat::client(&config.wechat, &db, &keys, &clock);
         let sms = sms::client(&config);
-        Self { db, clock, keys, calendar, config: Arc::new(config), node, wechat, sms }
+        Self {
+            db,
+            clock,
+            keys,
+            calendar,
+            config: Arc::new(config),
+            node,
+            wechat,
+            sms,
+            boards: crate::ranking::Pages::default(),
+        }
     }
 }
 

@@ -209,6 +209,27 @@ const UP: &[&str] = &[
     marked_at $TIME NOT NULL,
     PRIMARY KEY (record_id, change)
 ) $CLUSTERED",
+    // Counts up with everything that a page of a board may show, so that a page kept in memory is known to be good.
+    "CREATE TABLE score_version (
+    id $SMALL PRIMARY KEY NOT NULL CHECK (id = 1),
+    version $BIG NOT NULL
+)",
+    "INSERT INTO score_version (id, version) VALUES (1, 0)",
+];
+
+/// A member on boards is renamed, erased, or named from now on or no longer. Not at the first naming: whoever has no name yet
+/// stands on no board, and sign-ups need not wait for each other.
+const SQLITE_NAMED: &[&str] = &["CREATE TRIGGER member_shown AFTER UPDATE OF name, named_on_boards, ref_id ON member
+WHEN OLD.name IS NOT NULL AND (OLD.name IS NOT NEW.name OR OLD.named_on_boards <> NEW.named_on_boards
+    OR OLD.ref_id IS NOT NEW.ref_id)
+BEGIN UPDATE score_version SET version = version + 1; END"];
+const POSTGRES_NAMED: &[&str] = &[
+    "CREATE FUNCTION member_shown() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN UPDATE score_version SET version = version + 1; RETURN NULL; END $$",
+    "CREATE TRIGGER member_shown AFTER UPDATE OF name, named_on_boards, ref_id ON member FOR EACH ROW
+WHEN (OLD.name IS NOT NULL AND (OLD.name IS DISTINCT FROM NEW.name OR OLD.named_on_boards <> NEW.named_on_boards
+    OR OLD.ref_id IS DISTINCT FROM NEW.ref_id))
+EXECUTE FUNCTION member_shown()",
 ];
 
 /// Two spans of one member that meet, refused by the database itself.
@@ -249,6 +270,7 @@ const POSTGRES_EXTENSION: &[&str] =
 
 /// In the order in which they can be dropped.
 const TABLES: &[&str] = &[
+    "score_version",
     "score_mark",
     "score",
     "star_threshold",
@@ -268,10 +290,15 @@ impl MigrationTrait for Migration {
         ddl::run(manager, UP).await?;
         ddl::run_on(manager, DbBackend::Postgres, POSTGRES_EXTENSION).await?;
         ddl::run_on(manager, DbBackend::Postgres, POSTGRES_OVERLAP).await?;
-        ddl::run_on(manager, DbBackend::Sqlite, SQLITE_OVERLAP).await
+        ddl::run_on(manager, DbBackend::Sqlite, SQLITE_OVERLAP).await?;
+        ddl::run_on(manager, DbBackend::Postgres, POSTGRES_NAMED).await?;
+        ddl::run_on(manager, DbBackend::Sqlite, SQLITE_NAMED).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        ddl::run_on(manager, DbBackend::Sqlite, &["DROP TRIGGER member_shown"]).await?;
+        let postgres = &["DROP TRIGGER member_shown ON member", "DROP FUNCTION member_shown()"];
+        ddl::run_on(manager, DbBackend::Postgres, postgres).await?;
         ddl::drop_tables(manager, TABLES).await
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod domain;
 pub mod job;
+mod pages;
 mod query;
 mod route;
 pub mod service;
@@ -19,5 +20,6 @@ mod store;
 mod tally;
 
 pub use domain::Boarded;
+pub use pages::Pages;
 pub use route::routes;
 pub use service::{bulk, mark, refresh};

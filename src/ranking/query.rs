@@ -28,6 +28,15 @@ pub(super) struct Wanted<'a> {
     pub(super) after: Option<&'a Place>,
 }
 
+impl Wanted<'_> {
+    /// The same for the same page, to know it by; `cursor` as the caller wrote it.
+    pub(super) fn question(&self, cursor: Option<&str>) -> String {
+        let Self { board, metric, period, region, category, limit, .. } = self;
+        let region = region.map_or("", RegionCode::as_str);
+        format!("{board:?} {metric:?} {period} {region} {category:?} {limit} {}", cursor.unwrap_or_default())
+    }
+}
+
 /// Where a row stands: the order of the board, and the rank reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
@@ -36,6 +45,24 @@ pub(super) struct Place {
     pub(super) at: DateTime<Utc>,
     pub(super) tie: String,
     pub(super) id: String,
+}
+
+/// What all boards together are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Another one wherever a page may look different.
+    pub(super) version: i64,
+    /// Marks wait to be counted.
+    pub(super) is_behind: bool,
+}
+
+/// Read before a page, it is never newer than the page.
+pub(super) async fn standing(db: &impl ConnectionTrait) -> Result<Standing, DbErr> {
+    const SQL: &str =
+        "SELECT version, (SELECT COUNT(*) FROM (SELECT 1 FROM score_mark LIMIT 1) AS waiting) FROM score_version";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), SQL)).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("score_version".to_owned()))?;
+    Ok(Standing { version: row.try_get_by_index(0)?, is_behind: row.try_get_by_index::<i64>(1)? > 0 })
 }
 
 /// A row of a board.
@@ -49,14 +76,12 @@ pub(super) struct Found {
     pub(super) is_named: bool,
 }
 
-/// One row more than wanted, where there is more; and whether marks are waiting to be counted, which is told by the rows
-/// only: `None` where there are none.
-pub(super) async fn page(db: &impl ConnectionTrait, wanted: &Wanted<'_>) -> Result<(Vec<Found>, Option<bool>), DbErr> {
-    let Some(kind) = subject(wanted.board) else { return Ok((Vec::new(), Some(false))) };
+/// One row more than wanted, where there is more.
+pub(super) async fn page(db: &impl ConnectionTrait, wanted: &Wanted<'_>) -> Result<Vec<Found>, DbErr> {
+    let Some(kind) = subject(wanted.board) else { return Ok(Vec::new()) };
     let (sql, values) = statement(db.get_database_backend(), kind, wanted);
     let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     let mut found = Vec::with_capacity(rows.len());
-    let mut behind = None;
     let (mut rank, mut last) = wanted.after.map_or((0, None), |place| (place.rank, Some(place.value)));
     for row in rows {
         let value: i64 = row.try_get_by_index(1)?;
@@ -65,10 +90,9 @@ pub(super) async fn page(db: &impl ConnectionTrait, wanted: &Wanted<'_>) -> Resu
             rank += 1;
             last = Some(value);
         }
-        behind = Some(row.try_get_by_index::<i64>(8)? > 0);
         found.push(read(&row, rank, value)?);
     }
-    Ok((found, behind))
+    Ok(found)
 }
 
 fn read(row: &QueryResult, rank: u64, value: i64) -> Result<Found, DbErr> {
@@ -163,9 +187,7 @@ fn statement(backend: DbBackend, kind: SubjectKind, wanted: &Wanted<'_>) -> (Str
     };
     let (name, join) = named(backend, kind);
     sql.text = format!(
-        "SELECT s.subject_id, s.value, s.at, s.tie, s.region_code, {name}, \
-         (SELECT COUNT(*) FROM (SELECT 1 FROM score_mark LIMIT 1) AS waiting) \
-         FROM ({inner}) AS s {join} ORDER BY s.value DESC, s.at, s.tie, s.subject_id"
+        "SELECT s.subject_id, s.value, s.at, s.tie, s.region_code, {name} FROM ({inner}) AS s {join} ORDER BY s.value DESC, s.at, s.tie, s.subject_id"
     );
     (sql.text, sql.values)
 }

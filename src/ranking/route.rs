@@ -1,6 +1,9 @@
 //! `GET /rankings`: public, so names are masked unless their owners agreed.
 
-use actix_web::{get, web};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, get};
 use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::region;
@@ -62,7 +65,7 @@ fn period<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Period, D
 
 /// A page of a board.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-struct RankingView {
+struct RankingView<'a> {
     #[schema(inline)]
     board: Board,
     #[schema(inline)]
@@ -71,23 +74,23 @@ struct RankingView {
     region: Option<RegionCode>,
     /// Everything verified or reversed before this moment is counted.
     as_of: DateTime<Utc>,
-    items: Vec<RankedView>,
+    items: Vec<RankedView<'a>>,
     /// Of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
 /// One place on a board.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-struct RankedView {
+struct RankedView<'a> {
     /// Dense: 1, 2, 2, 3.
     rank: u64,
     /// Of the member or unit; a community's code.
-    id: String,
+    id: &'a str,
     /// The id it had in the data set it was imported from; for staff of the subtree only.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    ref_id: Option<String>,
+    ref_id: Option<&'a str>,
     /// Members' names are masked unless they agreed to be named.
-    name: String,
+    name: Cow<'a, str>,
     value: ValueView,
 }
 
@@ -100,13 +103,13 @@ enum ValueView {
 }
 
 /// A board of members, units or communities by points, hours or records; equal values by who reached them first.
-#[utoipa::path(tag = "ranking", params(RankingQuery, Page), responses((status = 200, body = RankingView)), security(()))]
+#[utoipa::path(tag = "ranking", params(RankingQuery, Page), responses((status = 200, body = RankingView<'static>)), security(()))]
 #[get("/rankings")]
 async fn get_ranking(
     state: State,
     caller: Option<Caller>,
     params: Params<RankingQuery>,
-) -> Result<web::Json<RankingView>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let query = params.checked()?;
     let after: Option<Place> = query.page.after()?;
     let wanted = Wanted {
@@ -118,14 +121,14 @@ async fn get_ranking(
         limit: query.page.limit(),
         after: after.as_ref(),
     };
-    let (rows, as_of) = current(&state, &wanted).await?;
+    let (rows, as_of) = current(&state, &wanted, query.page.cursor()).await?;
     if rows.is_empty() {
         known(&state, query.region.as_ref()).await?;
     }
     let subtree = subtree_of(caller.as_ref());
-    let listing = Listing::cut(rows, &query.page, |last| last.place.clone());
+    let listing = Listing::cut(rows.iter().collect(), &query.page, |last| &last.place);
     let listing = listing.map(|row| ranked(row, query.board, query.metric, subtree.as_ref()));
-    Ok(web::Json(RankingView {
+    Ok(HttpResponse::Ok().json(RankingView {
         board: query.board,
         metric: query.metric,
         period: query.period.to_string(),
@@ -136,24 +139,33 @@ async fn get_ranking(
     }))
 }
 
-/// The page with all counted that was acknowledged before, and the moment up to which that is so. Usually one read; where
-/// marks wait, they are counted first. A database that cannot write still shows its boards.
-async fn current(state: &AppState, wanted: &Wanted<'_>) -> Result<(Vec<Found>, DateTime<Utc>), DbErr> {
-    let now = state.clock.now();
-    let (rows, behind) = query::page(state.db.read(), wanted).await?;
-    if behind == Some(false) {
-        return Ok((rows, now));
-    }
-    let calendar = state.calendar;
-    if service::behind_since(state.db.read()).await?.is_some() {
+/// The page with all counted that was acknowledged before, and the moment up to which that is so. Where marks wait, they are
+/// counted first; a database that cannot write still shows its boards. Where nothing has changed since the page was last
+/// read, it is not read again.
+async fn current(
+    state: &AppState,
+    wanted: &Wanted<'_>,
+    cursor: Option<&str>,
+) -> Result<(Arc<Vec<Found>>, DateTime<Utc>), DbErr> {
+    let (db, now) = (state.db.read(), state.clock.now());
+    let mut standing = query::standing(db).await?;
+    if standing.is_behind {
+        let calendar = state.calendar;
         let counted = state.db.write(async move |txn| service::refresh(txn, &calendar, MOST_MARKS).await).await;
         if let Err(error) = counted {
             tracing::warn!(kind = ?crate::db::fault(&error), "boards are shown without what waits to be counted");
         }
+        standing = query::standing(db).await?;
     }
-    // The page again, even where no mark is left: another reader may have counted between our two looks.
-    let rows = query::page(state.db.read(), wanted).await?.0;
-    Ok((rows, service::behind_since(state.db.read()).await?.map_or(now, |since| since.min(now))))
+    let as_of =
+        if standing.is_behind { service::behind_since(db).await?.map_or(now, |since| since.min(now)) } else { now };
+    let question = wanted.question(cursor);
+    if let Some(page) = state.boards.get(standing.version, &question) {
+        return Ok((page, as_of));
+    }
+    let page = Arc::new(query::page(db, wanted).await?);
+    state.boards.keep(standing.version, question, &page);
+    Ok((page, as_of))
 }
 
 /// An empty board may be that of a region that does not exist.
@@ -173,18 +185,18 @@ fn subtree_of(caller: Option<&Caller>) -> Option<Subtree> {
     }
 }
 
-fn ranked(row: Found, board: Board, metric: Metric, subtree: Option<&Subtree>) -> RankedView {
+fn ranked<'a>(row: &'a Found, board: Board, metric: Metric, subtree: Option<&Subtree>) -> RankedView<'a> {
     let may_see_ref = subtree.is_some_and(|subtree| subtree.contains(&row.region_code));
-    let name = match board {
-        Board::Members if !row.is_named => mask::name(row.name.as_deref()),
-        Board::Members | Board::Units | Board::Teams | Board::Communities => {
-            row.name.unwrap_or_else(|| mask::name(None))
-        }
+    let name = match (board, &row.name) {
+        (Board::Members, _) if !row.is_named => mask::name(row.name.as_deref()).into(),
+        (Board::Members | Board::Units | Board::Teams | Board::Communities, Some(name)) => name.as_str().into(),
+        (Board::Members | Board::Units | Board::Teams | Board::Communities, None) => mask::name(None).into(),
     };
     let value = match metric {
         Metric::Points => ValueView::Decimal(decimal(row.place.value)),
         Metric::Hours => ValueView::Decimal(decimal(hours(row.place.value))),
         Metric::Records => ValueView::Count(row.place.value),
     };
-    RankedView { rank: row.place.rank, id: row.place.id, ref_id: row.ref_id.filter(|_| may_see_ref), name, value }
+    let ref_id = row.ref_id.as_deref().filter(|_| may_see_ref);
+    RankedView { rank: row.place.rank, id: &row.place.id, ref_id, name, value }
 }

@@ -85,6 +85,7 @@ pub async fn refresh(db: &impl ConnectionTrait, calendar: &Calendar, most: u64) 
         moments_without(db, calendar, record).await?;
     }
     forget(db, &marks).await?;
+    store::count_up(db).await?;
     Ok(marks.len() as u64)
 }
 
@@ -103,7 +104,9 @@ pub async fn bulk<'a>(
         tally.add(&record, Part::Whole);
     }
     let places = unit_places(db, tally.units()).await?;
-    store::add(db, &tally.rows(&places)).await
+    let added = store::add(db, &tally.rows(&places)).await?;
+    store::count_up(db).await?;
+    Ok(added)
 }
 
 /// Since when boards lag behind: the earliest mark; `None` where they are up to date.

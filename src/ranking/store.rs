@@ -75,6 +75,12 @@ fn values(row: &Row<'_>) -> [Value; COLUMNS] {
     ]
 }
 
+/// Says that boards have changed. Last in a transaction: all of them meet at this row.
+pub(super) async fn count_up(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let sql = "UPDATE score_version SET version = version + 1";
+    db.execute_raw(Statement::from_string(db.get_database_backend(), sql)).await.map(drop)
+}
+
 /// As stored: empty for all categories together.
 pub(super) fn category_text(category: Option<Category>) -> String {
     category.map(|category| category.to_value()).unwrap_or_default()

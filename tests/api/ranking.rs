@@ -4,7 +4,7 @@ mod model;
 
 use ::entity::id::{MemberId, ServiceRecordId, UnitId};
 use ::entity::staff::Role;
-use ::entity::{member, score, score_mark, service_record, unit};
+use ::entity::{member, score_mark, unit};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, Set};
