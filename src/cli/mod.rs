@@ -4,6 +4,7 @@
 //! to standard error.
 
 mod demo;
+mod export;
 mod import;
 mod instance;
 mod migrate;
@@ -38,6 +39,7 @@ enum Command {
     Serve(serve::Args),
     Migrate(migrate::Args),
     Import(import::Args),
+    Export(export::Args),
     Staff(staff::Args),
     Token(token::Args),
     Verify(verify::Args),
@@ -51,6 +53,7 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Import(args) => import::run(args).await,
+            Self::Export(args) => export::run(args).await,
             Self::Staff(args) => staff::run(args).await,
             Self::Token(args) => token::run(args).await,
             Self::Verify(args) => verify::run(args).await,

@@ -138,19 +138,22 @@ mod tests {
         all
     }
 
-    fn cells(cells: &[&str]) -> Option<Vec<String>> {
-        Some(cells.iter().map(|&cell| cell.to_owned()).collect())
+    /// What a readable record holds.
+    macro_rules! cells {
+        ($cells:expr) => {
+            Some($cells.map(str::to_owned).to_vec())
+        };
     }
 
     #[test]
     fn a_record_is_named_by_the_line_where_it_starts() {
         let file = b"\n\r\na,b\r\n  \n\"1\n2\",\"x\"\"y\"\n\n\n3,4\r\n5\n6,\"7\"";
         let expected = vec![
-            (3, cells(&["a", "b"])),
-            (5, cells(&["1\n2", "x\"y"])),
-            (9, cells(&["3", "4"])),
-            (10, cells(&["5"])),
-            (11, cells(&["6", "7"])),
+            (3, cells!(["a", "b"])),
+            (5, cells!(["1\n2", "x\"y"])),
+            (9, cells!(["3", "4"])),
+            (10, cells!(["5"])),
+            (11, cells!(["6", "7"])),
         ];
         assert_eq!(read(file), expected);
     }
@@ -161,14 +164,14 @@ mod tests {
         let mut mixed = "甲,乙\n丙,".as_bytes().to_vec();
         mixed.extend(b"\xFF\n\"\xC3(\n\",1\n");
         mixed.extend("丁,戊\n".as_bytes());
-        let expected = vec![(1, cells(&["甲", "乙"])), (2, None), (3, None), (5, cells(&["丁", "戊"]))];
+        let expected = vec![(1, cells!(["甲", "乙"])), (2, None), (3, None), (5, cells!(["丁", "戊"]))];
         assert_eq!(read(&mixed), expected);
-        assert_eq!(read(b"a\0b,c\nd,e"), vec![(1, None), (2, cells(&["d", "e"]))]);
+        assert_eq!(read(b"a\0b,c\nd,e"), vec![(1, None), (2, cells!(["d", "e"]))]);
     }
 
     #[test]
     fn a_quoted_cell_keeps_its_line_ends() {
-        assert_eq!(read(b"\"a\r\nb\",\"c\r\"\r\nd,e"), vec![(1, cells(&["a\r\nb", "c\r"])), (3, cells(&["d", "e"]))]);
+        assert_eq!(read(b"\"a\r\nb\",\"c\r\"\r\nd,e"), vec![(1, cells!(["a\r\nb", "c\r"])), (3, cells!(["d", "e"]))]);
     }
 
     proptest! {

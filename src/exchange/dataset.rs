@@ -166,12 +166,12 @@ mod tests {
         }
         fs::create_dir(folder.path().join("regions.csv")).unwrap();
         let set = DataSet::open(folder.path()).unwrap();
-        let names = |table| set.tables[&table].iter().map(|file| file.name.as_str()).collect::<Vec<_>>();
-        assert_eq!(names(Table::Members), ["members.csv", "members_10.xlsx", "members_2.csv"]);
-        assert_eq!(names(Table::Goods), ["goods.CSV"]);
+        let found = |table| set.tables[&table].iter().map(|file| file.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(found(Table::Members), ["members.csv", "members_10.xlsx", "members_2.csv"]);
+        assert_eq!(found(Table::Goods), ["goods.CSV"]);
         assert_eq!(set.tables.len(), 2);
-        let named: Vec<_> = set.warnings.iter().map(|warning| warning.split('：').next().unwrap()).collect();
-        assert_eq!(named, ["MEMBERS.CSV", "members.xls", "notes.csv", "regions.csv", "summary.json"]);
+        let others: Vec<_> = set.warnings.iter().map(|warning| warning.split('：').next().unwrap()).collect();
+        assert_eq!(others, ["MEMBERS.CSV", "members.xls", "notes.csv", "regions.csv", "summary.json"]);
     }
 
     #[test]

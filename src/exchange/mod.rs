@@ -7,6 +7,7 @@
 pub mod csv;
 pub mod dataset;
 pub mod decode;
+pub mod export;
 pub mod import;
 pub mod intervals;
 pub mod record;

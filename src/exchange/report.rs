@@ -49,6 +49,7 @@ reasons! {
     UNKNOWN_SPECIAL_GROUP = "unknown_special_group",
     UNKNOWN_GOODS = "unknown_goods",
     UNKNOWN_STATION = "unknown_station",
+    UNKNOWN_RECORD = "unknown_service_record",
     UNKNOWN_ACCOUNT = "unknown_account",
     UNKNOWN_LIST = "unknown_list",
     UNKNOWN_LEVEL = "unknown_level",

@@ -67,8 +67,8 @@ impl Row {
             let bare = bare.unwrap_or(raw);
             match column.kind {
                 Kind::Text => cell.push_str(text::trim(bare)),
-                Kind::Code | Kind::Number | Kind::Moment | Kind::Day | Kind::Instant | Kind::Phone => {
-                    cell.push_str(&text::fold(bare))
+                Kind::Code | Kind::List | Kind::Number | Kind::Moment | Kind::Day | Kind::Instant | Kind::Phone => {
+                    cell.push_str(&text::fold(bare));
                 }
             }
             complete &= !(column.required && cell.is_empty());
@@ -112,6 +112,11 @@ impl Row {
 fn canonical(kind: Kind, cell: &str) -> Cow<'_, str> {
     let other = match kind {
         Kind::Code | Kind::Text | Kind::Instant => None,
+        Kind::List => {
+            let mut parts: Vec<&str> = text::list(cell).collect();
+            parts.sort_unstable();
+            Some(parts.join(";"))
+        }
         Kind::Number => text::decimal(cell).map(|number| number.normalize().to_string()),
         Kind::Moment if is_main_form(cell) => None,
         Kind::Moment => time::moment(cell).map(|at| at.format("%Y-%m-%d %H:%M").to_string()),

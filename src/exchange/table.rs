@@ -5,6 +5,8 @@
 pub enum Kind {
     /// Codes, lists of codes, words from a list: width-folded and trimmed.
     Code,
+    /// Codes or words joined by `;`, whose order says nothing; folded.
+    List,
     /// Names and other text: trimmed only.
     Text,
     /// A number, folded.
@@ -52,6 +54,10 @@ const fn code(name: &'static str) -> Column {
 
 const fn text(name: &'static str) -> Column {
     column(name, Kind::Text)
+}
+
+const fn list(name: &'static str) -> Column {
+    column(name, Kind::List)
 }
 
 const fn number(name: &'static str) -> Column {
@@ -263,11 +269,11 @@ const MEMBERS: &[Column] = &[
     code("gender"),
     number("birth_year"),
     code("region_code").required(),
-    code("kinds"),
+    list("kinds"),
     code("unit_id"),
     code("group_no"),
-    code("skills"),
-    code("availability"),
+    list("skills"),
+    list("availability"),
     number("max_hours_week"),
     code("special_group"),
     number("lat"),
@@ -305,7 +311,7 @@ const WISHES: &[Column] = &[
     text("title").required(),
     text("body").required(),
     code("category").required(),
-    code("skills"),
+    list("skills"),
     code("region_code").required(),
     code("requester_id").required(),
     code("special_group"),
@@ -350,6 +356,9 @@ const JOURNALS: &[Column] = &[
     day("expires_on"),
     instant("at").required().happened(),
     text("reason"),
+    code("source_kind").required(),
+    code("source"),
+    code("reverses"),
 ];
 
 /// The English name of a column for one of the Chinese headers in use.

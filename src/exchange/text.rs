@@ -25,7 +25,7 @@ pub fn phone(cell: &str) -> Option<String> {
     let folded = fold(cell);
     let mut digits: String = folded.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     if let Some(rest) = digits.strip_prefix("+86") {
-        digits = rest.to_owned();
+        digits = String::from(rest);
     }
     if let Some(rest) = digits.strip_suffix(".0") {
         digits.truncate(rest.len());

@@ -8,6 +8,7 @@ mod claim;
 mod claim_property;
 mod claim_race;
 mod db;
+mod exchange;
 mod house;
 mod http;
 mod jobs;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use entity::id::{ActivityId, GoodsId, MemberId, StationId, UnitId};
+use entity::id::{ActivityId, GoodsId, MemberId, RedemptionId, ServiceRecordId, StationId, UnitId};
 use entity::service_record::RecordStatus;
 use entity::{
     account, activity, balance, claim, code_item, goods, member, redemption, region, service_record, station, unit,
@@ -21,7 +21,7 @@ use crate::exchange::intervals::Intervals;
 use crate::exchange::table::Table;
 
 /// The programme that imported points belong to.
-pub(super) const PROGRAMME: &str = "default";
+pub(in super::super) const PROGRAMME: &str = "default";
 
 #[derive(Debug)]
 pub(super) struct Region {
@@ -69,6 +69,10 @@ pub(super) struct Known {
     /// Open claims.
     pub(super) claimed: HashMap<MemberId, Intervals>,
     pub(super) programmes: HashSet<Box<str>>,
+    /// What journals may be posted for, by ref.
+    pub(super) records: HashMap<Box<str>, ServiceRecordId>,
+    /// Redemptions whose spending the set's journals say themselves, with the ids they will get.
+    pub(super) posted_redemptions: HashMap<Box<str>, RedemptionId>,
 }
 
 impl Known {
@@ -106,6 +110,9 @@ impl Known {
         }
         if any(&[Table::Journals, Table::Redemptions]) {
             known.load_points(db).await?;
+        }
+        if any(&[Table::Journals]) {
+            known.load_records(db).await?;
         }
         Ok(known)
     }
@@ -225,15 +232,28 @@ impl Known {
             }
             regions.insert(station.id, station.region_code);
         }
-        for good in goods::Entity::find().all(db).await? {
-            let shelf = Shelf {
-                id: good.id,
-                station: good.station_id,
-                region: regions.get(&good.station_id).cloned().unwrap_or_default().into(),
-                left: good.stock,
-                limit: good.per_member_limit,
+        for row in goods::Entity::find().all(db).await? {
+            let goods = Shelf {
+                id: row.id,
+                station: row.station_id,
+                region: regions.get(&row.station_id).cloned().unwrap_or_default().into(),
+                left: row.stock,
+                limit: row.per_member_limit,
             };
-            self.goods.insert(good.ref_id.unwrap_or_else(|| good.id.to_string()).into(), shelf);
+            self.goods.insert(row.ref_id.unwrap_or_else(|| row.id.to_string()).into(), goods);
+        }
+        Ok(())
+    }
+
+    async fn load_records(&mut self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let lines: Vec<(ServiceRecordId, Option<String>)> = service_record::Entity::find()
+            .select_only()
+            .columns([service_record::Column::Id, service_record::Column::RefId])
+            .into_tuple()
+            .all(db)
+            .await?;
+        for (id, reference) in lines {
+            self.records.insert(reference.unwrap_or_else(|| id.to_string()).into(), id);
         }
         Ok(())
     }

@@ -42,6 +42,11 @@ pub(super) const PHONE_PURPOSE: &str = "phone";
 pub(super) const HOME_PURPOSE: &str = "home";
 pub(super) const SPECIAL_GROUP_PURPOSE: &str = "special_group";
 
+/// What a reversal of a record is posted for.
+pub(super) const RECORD_REVERSAL: &str = "service_record_reversal";
+pub(super) use crate::redemption::SOURCE as REDEMPTION;
+pub(super) use known::PROGRAMME;
+
 /// What the caller asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {

@@ -13,6 +13,7 @@ use entity::region::RegionLevel;
 use entity::service_record::{Evidence, RecordStatus};
 use entity::stock_movement::StockReason;
 use entity::wish::WishStatus;
+use uuid::Uuid;
 
 use super::known::Person;
 use crate::exchange::row::Fingerprint;
@@ -67,9 +68,15 @@ pub(super) struct MemberRow {
     pub(super) name: String,
     pub(super) phone: String,
     pub(super) phone_index: Vec<u8>,
-    pub(super) gender: Option<&'static str>,
     pub(super) birth_year: Option<i32>,
     pub(super) region: String,
+    pub(super) details: Details,
+}
+
+/// What RULES.md has no reason against.
+#[derive(Debug, Default)]
+pub(super) struct Details {
+    pub(super) gender: Option<&'static str>,
     pub(super) resident: bool,
     pub(super) volunteer: bool,
     pub(super) party_member: bool,
@@ -79,6 +86,7 @@ pub(super) struct MemberRow {
     pub(super) hours: Vec<Hours>,
     pub(super) max_hours_week: Option<i32>,
     pub(super) special_group: Option<String>,
+    /// Degrees north and east.
     pub(super) home: Option<(f64, f64)>,
     pub(super) registered_on: Option<NaiveDate>,
 }
@@ -116,6 +124,8 @@ pub(super) struct RecordRow {
     pub(super) counted_at: Option<DateTime<Utc>>,
     pub(super) reversed_at: Option<DateTime<Utc>>,
     pub(super) reason: Option<String>,
+    /// Its points are to be posted: no journal of the set does.
+    pub(super) post: bool,
 }
 
 #[derive(Debug)]
@@ -180,6 +190,8 @@ pub(super) struct RedemptionRow {
     pub(super) quantity: i32,
     pub(super) points: i64,
     pub(super) at: DateTime<Utc>,
+    /// Its points are to be posted: no journal of the set does.
+    pub(super) post: bool,
 }
 
 /// One entry of a journal.
@@ -194,6 +206,10 @@ pub(super) struct EntryRow {
     pub(super) expires_on: Option<NaiveDate>,
     pub(super) at: DateTime<Utc>,
     pub(super) reason: Option<String>,
+    pub(super) source_kind: String,
+    pub(super) source_id: Uuid,
+    /// The journal that it takes back.
+    pub(super) reverses: Option<String>,
 }
 
 #[derive(Debug)]

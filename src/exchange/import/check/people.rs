@@ -7,13 +7,14 @@ use entity::id::MemberId;
 use super::{Context, minutes, optional};
 use crate::exchange::import::PHONE_PURPOSE;
 use crate::exchange::import::known::Person;
-use crate::exchange::import::rows::{Hours, MemberRow, OpeningRow};
+use crate::exchange::import::rows::{Details, Hours, MemberRow, OpeningRow};
 use crate::exchange::report::Reason;
 use crate::exchange::row::Row;
 use crate::exchange::table::Table;
 use crate::exchange::{text, time};
 
 const LONGEST_NAME: usize = 50;
+const MINUTES_OF_WEEK: u64 = 7 * 24 * 60;
 const BIRTH_YEARS: std::ops::RangeInclusive<u64> = 1900..=2020;
 
 const REF: usize = Table::Members.position("member_id");
@@ -57,111 +58,77 @@ pub(in super::super) fn member(cx: &mut Context<'_>, row: &Row) -> Result<Member
     if cx.known.phones.contains(&phone_index) {
         return Err(Reason::DUPLICATE_PHONE);
     }
-    let mut left_out = |column| cx.notes.left_out(Table::Members, column, row);
-    let gender = match row.cell(GENDER) {
-        "" => None,
-        "F" | "女" => Some("F"),
-        "M" | "男" => Some("M"),
-        _ => {
-            left_out("gender");
-            None
-        }
-    };
-    let kinds = Kinds::read(row.cell(KINDS));
-    if kinds.other {
-        left_out("kinds");
-    }
-    let unit = row.given(UNIT).and_then(|reference| {
-        let unit = cx.known.units.get(reference).copied();
-        if unit.is_none() {
-            left_out("unit_id");
-        }
-        unit
-    });
-    let mut skills: Vec<String> = Vec::new();
-    for skill in text::list(row.cell(SKILLS)) {
-        match cx.known.code_in("skill", skill) {
-            Some(code) => skills.push(code.to_owned()),
-            None => left_out("skills"),
-        }
-    }
-    skills.sort_unstable();
-    skills.dedup();
-    let special_group = row.given(SPECIAL_GROUP).and_then(|cell| {
-        let code = cx.known.code_in("special_group", cell).map(str::to_owned);
-        if code.is_none() {
-            left_out("special_group");
-        }
-        code
-    });
-    let hours = availability(row.cell(AVAILABILITY)).unwrap_or_else(|| {
-        left_out("availability");
-        Vec::new()
-    });
-    let max_hours_week = row.given(MAX_HOURS).and_then(|cell| {
-        let hours = text::whole(cell).filter(|hours| *hours <= 168).and_then(|hours| i32::try_from(hours).ok());
-        if hours.is_none() {
-            left_out("max_hours_week");
-        }
-        hours
-    });
-    let registered_on = row.given(REGISTERED_ON).and_then(|cell| {
-        let day = cx.times.day(cell);
-        if day.is_none() {
-            left_out("registered_on");
-        }
-        day
-    });
-    let home = position(row.cell(LAT), row.cell(LON)).unwrap_or_else(|()| {
-        left_out("lat");
-        None
-    });
+    let details = Details::read(cx, row);
     let id = MemberId::new();
     cx.known.phones.insert(phone_index.clone());
-    let person = Person { id, reference: row.cell(REF).into(), region: region.as_str().into(), unit };
+    let person = Person { id, reference: row.cell(REF).into(), region: region.as_str().into(), unit: details.unit };
     cx.known.members.insert(row.cell(REF).into(), Arc::new(person));
-    Ok(MemberRow {
-        id,
-        name: name.to_owned(),
-        phone,
-        phone_index,
-        gender,
-        birth_year,
-        region,
-        resident: kinds.resident,
-        volunteer: kinds.volunteer,
-        party_member: kinds.party_member,
-        unit,
-        group_no: optional(row.cell(GROUP)),
-        skills,
-        hours,
-        max_hours_week,
-        special_group,
-        home,
-        registered_on,
-    })
+    Ok(MemberRow { id, name: name.to_owned(), phone, phone_index, birth_year, region, details })
 }
 
-#[derive(Default)]
-struct Kinds {
-    resident: bool,
-    volunteer: bool,
-    party_member: bool,
-    other: bool,
-}
-
-impl Kinds {
-    fn read(cell: &str) -> Self {
-        let mut kinds = Self::default();
-        for kind in text::list(cell) {
+impl Details {
+    /// What cannot be understood is left out and noted.
+    fn read(cx: &mut Context<'_>, row: &Row) -> Self {
+        let mut left_out = |column| cx.notes.left_out(Table::Members, column, row);
+        let known = &*cx.known;
+        let mut details = Self { gender: gender(row.cell(GENDER)), ..Self::default() };
+        if details.gender.is_none() && row.given(GENDER).is_some() {
+            left_out("gender");
+        }
+        for kind in text::list(row.cell(KINDS)) {
             match kind {
-                "resident" | "居民" => kinds.resident = true,
-                "volunteer" | "志愿者" => kinds.volunteer = true,
-                "party_member" | "党员" => kinds.party_member = true,
-                _ => kinds.other = true,
+                "resident" | "居民" => details.resident = true,
+                "volunteer" | "志愿者" => details.volunteer = true,
+                "party_member" | "党员" => details.party_member = true,
+                _ => left_out("kinds"),
             }
         }
-        kinds
+        for skill in text::list(row.cell(SKILLS)) {
+            match known.code_in("skill", skill) {
+                Some(code) => details.skills.push(code.to_owned()),
+                None => left_out("skills"),
+            }
+        }
+        details.skills.sort_unstable();
+        details.skills.dedup();
+        let mut read = |column: usize, name: &'static str, take: &mut dyn FnMut(&str) -> bool| {
+            if row.given(column).is_some_and(|cell| !take(cell)) {
+                left_out(name);
+            }
+        };
+        read(UNIT, "unit_id", &mut |cell| set(&mut details.unit, known.units.get(cell).copied()));
+        read(SPECIAL_GROUP, "special_group", &mut |cell| {
+            set(&mut details.special_group, known.code_in("special_group", cell).map(str::to_owned))
+        });
+        read(AVAILABILITY, "availability", &mut |cell| match availability(cell) {
+            Some(hours) => {
+                details.hours = hours;
+                true
+            }
+            None => false,
+        });
+        read(MAX_HOURS, "max_hours_week", &mut |cell| {
+            let hours = text::whole(cell).filter(|hours| *hours <= MINUTES_OF_WEEK / 60);
+            set(&mut details.max_hours_week, hours.and_then(|hours| i32::try_from(hours).ok()))
+        });
+        read(REGISTERED_ON, "registered_on", &mut |cell| set(&mut details.registered_on, cx.times.day(cell)));
+        read(LAT, "lat", &mut |lat| set(&mut details.home, position(lat, row.cell(LON))));
+        details.group_no = optional(row.cell(GROUP));
+        details
+    }
+}
+
+/// Whether there was something to set.
+fn set<T>(field: &mut Option<T>, value: Option<T>) -> bool {
+    *field = value;
+    field.is_some()
+}
+
+fn gender(cell: &str) -> Option<&'static str> {
+    match cell {
+        "F" | "女" => Some("F"),
+        "M" | "男" => Some("M"),
+        _ => None,
     }
 }
 
@@ -193,14 +160,12 @@ fn minute_of_day(cell: &str) -> Option<i16> {
     i16::try_from(clock.hour() * 60 + clock.minute()).ok()
 }
 
-/// Degrees; nothing where both cells are empty.
-fn position(lat: &str, lon: &str) -> Result<Option<(f64, f64)>, ()> {
-    if lat.is_empty() && lon.is_empty() {
-        return Ok(None);
-    }
-    let degrees =
-        |cell: &str, most: f64| text::decimal(cell).and_then(|_| cell.parse().ok()).filter(|d: &f64| d.abs() <= most);
-    degrees(lat, 90.0).zip(degrees(lon, 180.0)).map(Some).ok_or(())
+/// Degrees.
+fn position(lat: &str, lon: &str) -> Option<(f64, f64)> {
+    let degrees = |cell: &str, most: f64| {
+        text::decimal(cell).and_then(|_| cell.parse().ok()).filter(|degrees: &f64| degrees.abs() <= most)
+    };
+    degrees(lat, 90.0).zip(degrees(lon, 180.0))
 }
 
 pub(in super::super) fn opening_balance(cx: &mut Context<'_>, row: &Row) -> Result<OpeningRow, Reason> {

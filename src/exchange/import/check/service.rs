@@ -82,9 +82,12 @@ pub(in super::super) fn participation(cx: &mut Context<'_>, row: &Row) -> Result
     let points = text::whole(row.cell(const { T.position("points") })).filter(|points| *points <= MOST_POINTS);
     let points = points.and_then(|points| i64::try_from(points * 100).ok()).ok_or(Reason::BAD_POINTS)?;
     take_time(cx, person.id, started_at, ended_at)?;
-    earn(cx, person.id, points);
+    // A redemption later in the set may spend it.
+    *cx.known.available.entry(person.id).or_default() += points;
+    let id = ServiceRecordId::new();
+    cx.known.records.insert(row.cell(0).into(), id);
     Ok(RecordRow {
-        id: ServiceRecordId::new(),
+        id,
         person,
         activity: Some(activity),
         category,
@@ -98,6 +101,7 @@ pub(in super::super) fn participation(cx: &mut Context<'_>, row: &Row) -> Result
         counted_at: Some(ended_at),
         reversed_at: None,
         reason: None,
+        post: true,
     })
 }
 
@@ -115,12 +119,7 @@ fn take_time(cx: &mut Context<'_>, member: MemberId, from: DateTime<Utc>, until:
     if served.insert(from.timestamp_micros(), until.timestamp_micros()) { Ok(()) } else { Err(Reason::OVERLAP) }
 }
 
-/// What is earned may be spent by a redemption that comes later in the set.
-fn earn(cx: &mut Context<'_>, member: MemberId, points: i64) {
-    *cx.known.available.entry(member).or_default() += points;
-}
-
-/// A record that this service made and exported, in whatever state it was.
+/// A record that this service made and exported, in whatever state it was. What it earned stands in the set's journals.
 pub(in super::super) fn service_record(cx: &mut Context<'_>, row: &Row) -> Result<RecordRow, Reason> {
     const T: Table = Table::ServiceRecords;
     const ACTIVITY: usize = T.position("activity_id");
@@ -167,11 +166,10 @@ pub(in super::super) fn service_record(cx: &mut Context<'_>, row: &Row) -> Resul
     if matches!(status, RecordStatus::Pending | RecordStatus::Verified | RecordStatus::Disputed) {
         take_time(cx, person.id, started_at, ended_at)?;
     }
-    if status == RecordStatus::Verified {
-        earn(cx, person.id, points.unwrap_or(0));
-    }
+    let id = ServiceRecordId::new();
+    cx.known.records.insert(row.cell(0).into(), id);
     Ok(RecordRow {
-        id: ServiceRecordId::new(),
+        id,
         person,
         activity,
         category,
@@ -185,5 +183,6 @@ pub(in super::super) fn service_record(cx: &mut Context<'_>, row: &Row) -> Resul
         counted_at,
         reversed_at,
         reason: optional(row.cell(const { T.position("reason") })),
+        post: false,
     })
 }

@@ -1,6 +1,6 @@
 //! Goods, what came to the shelf, and redemptions.
 
-use entity::id::{GoodsId, RedemptionId, StationId, StockMovementId};
+use entity::id::{GoodsId, StationId, StockMovementId};
 use entity::stock_movement::StockReason;
 
 use super::{Context, count};
@@ -95,8 +95,9 @@ pub(in super::super) fn redemption(cx: &mut Context<'_>, row: &Row) -> Result<Re
     let points = text::hundredths(row.cell(const { T.position("points") })).filter(|points| *points > 0);
     let points = points.filter(|_| quantity > 0).ok_or(Reason::BAD_NUMBER)?;
     let member = person.id;
+    let posted = cx.known.posted_redemptions.get(row.cell(0)).copied();
     let available = cx.known.available.get(&member).copied().unwrap_or(0);
-    if available < points {
+    if posted.is_none() && available < points {
         return Err(Reason::INSUFFICIENT_POINTS);
     }
     if shelf.left < quantity {
@@ -107,7 +108,7 @@ pub(in super::super) fn redemption(cx: &mut Context<'_>, row: &Row) -> Result<Re
         return Err(Reason::LIMIT_REACHED);
     }
     let accepted = RedemptionRow {
-        id: RedemptionId::new(),
+        id: posted.unwrap_or_default(),
         person,
         goods: shelf.id,
         station: shelf.station,
@@ -115,8 +116,11 @@ pub(in super::super) fn redemption(cx: &mut Context<'_>, row: &Row) -> Result<Re
         quantity,
         points,
         at,
+        post: posted.is_none(),
     };
-    cx.known.available.insert(member, available - points);
+    if accepted.post {
+        cx.known.available.insert(member, available - points);
+    }
     cx.known.bought.insert((accepted.goods, member), bought + quantity);
     if let Some(shelf) = cx.known.goods.get_mut(reference) {
         shelf.left -= quantity;

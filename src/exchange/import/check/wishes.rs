@@ -125,13 +125,11 @@ impl Times {
     }
 }
 
+/// Who, and when.
+type Claimed = (Arc<Person>, DateTime<Utc>);
+
 /// Who claimed it, where its state knows of somebody.
-fn claim(
-    cx: &Context<'_>,
-    row: &Row,
-    status: WishStatus,
-    times: &Times,
-) -> Result<Option<(Arc<Person>, DateTime<Utc>)>, Reason> {
+fn claim(cx: &Context<'_>, row: &Row, status: WishStatus, times: &Times) -> Result<Option<Claimed>, Reason> {
     let claimed_by = row.given(const { T.position("claimed_by") });
     let volunteer = claimed_by.map(|reference| cx.person(reference)).transpose()?;
     match (status, volunteer) {

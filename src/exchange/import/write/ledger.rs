@@ -15,9 +15,6 @@ use crate::db::Bulk;
 use crate::exchange::import::rows::{Accepted, EntryAccount, EntryRow};
 use crate::points::account;
 
-/// The `source_kind` of journals that came as journals.
-const IMPORT: &str = "import";
-
 /// What a member's balance row takes.
 #[derive(Default)]
 struct Change {
@@ -93,17 +90,32 @@ async fn write_journals(
     stamp: &Stamp,
     journals: &BTreeMap<&str, (JournalId, &EntryRow)>,
 ) -> Result<(), DbErr> {
-    let columns = ["id", "programme", "kind", "source_kind", "source_id", "reason", "actor_kind", "at", "posted_at"];
+    let columns = [
+        "id",
+        "programme",
+        "kind",
+        "source_kind",
+        "source_id",
+        "reason",
+        "actor_kind",
+        "reverses_id",
+        "at",
+        "posted_at",
+    ];
     let mut lines = Bulk::insert(db, "journal", &columns);
-    for (id, row) in journals.values() {
+    // What is taken back stands before what takes it back: ids were drawn in the order of the rows.
+    let mut order: Vec<_> = journals.values().collect();
+    order.sort_unstable_by_key(|(id, _)| *id);
+    for (id, row) in order {
         let line = [
             (*id).into(),
             row.programme.as_str().into(),
             word(&row.kind),
-            IMPORT.into(),
-            id.0.into(),
+            row.source_kind.as_str().into(),
+            row.source_id.into(),
             row.reason.as_deref().into(),
             Actor::System.kind().into(),
+            row.reverses.as_deref().and_then(|original| journals.get(original)).map(|(id, _)| *id).into(),
             row.at.into(),
             stamp.now.into(),
         ];

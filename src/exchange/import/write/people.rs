@@ -42,14 +42,14 @@ pub(in super::super) async fn members(
     lines.finish(db).await?;
     let mut skills = Bulk::insert(db, "member_skill", &["member_id", "skill"]);
     for Accepted { row, .. } in rows {
-        for skill in &row.skills {
+        for skill in &row.details.skills {
             skills.push(db, [row.id.into(), skill.as_str().into()]).await?;
         }
     }
     skills.finish(db).await?;
     let mut hours = Bulk::insert(db, "availability", &["member_id", "weekday", "from_minute", "until_minute"]);
     for Accepted { row, .. } in rows {
-        for span in &row.hours {
+        for span in &row.details.hours {
             let line = [row.id.into(), span.weekday.into(), span.from_minute.into(), span.until_minute.into()];
             hours.push(db, line).await?;
         }
@@ -60,25 +60,25 @@ pub(in super::super) async fn members(
 
 fn member(stamp: &Stamp, reference: &str, row: &MemberRow) -> [Value; 20] {
     let seal = |purpose: &str, text: &str| stamp.keys.seal(purpose, text.as_bytes());
-    let home = row.home.map(|(lat, lon)| serde_json::json!({ "lat": lat, "lon": lon }).to_string());
+    let home = row.details.home.map(|(lat, lon)| serde_json::json!({ "lat": lat, "lon": lon }).to_string());
     [
         row.id.into(),
         reference.into(),
         row.name.as_str().into(),
         seal(PHONE_PURPOSE, &row.phone).into(),
         row.phone_index.clone().into(),
-        row.gender.into(),
+        row.details.gender.into(),
         row.birth_year.into(),
         row.region.as_str().into(),
-        row.resident.into(),
-        row.volunteer.into(),
-        row.party_member.into(),
-        row.unit.into(),
-        row.group_no.as_deref().into(),
-        row.max_hours_week.into(),
-        row.special_group.as_deref().map(|group| seal(SPECIAL_GROUP_PURPOSE, group)).into(),
+        row.details.resident.into(),
+        row.details.volunteer.into(),
+        row.details.party_member.into(),
+        row.details.unit.into(),
+        row.details.group_no.as_deref().into(),
+        row.details.max_hours_week.into(),
+        row.details.special_group.as_deref().map(|group| seal(SPECIAL_GROUP_PURPOSE, group)).into(),
         home.as_deref().map(|home| seal(HOME_PURPOSE, home)).into(),
-        row.registered_on.into(),
+        row.details.registered_on.into(),
         false.into(),
         stamp.now.into(),
         stamp.now.into(),

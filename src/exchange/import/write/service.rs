@@ -80,7 +80,7 @@ const RECORD_COLUMNS: [&str; 20] = [
     "updated_at",
 ];
 
-/// Records as given. Verified ones post what they earned; those that count, or have counted, go to the boards.
+/// Records as given. Participations post what they earned; those records that count, or have counted, go to the boards.
 pub(in super::super) async fn records(
     db: &impl ConnectionTrait,
     stamp: &Stamp,
@@ -131,7 +131,7 @@ fn record(stamp: &Stamp, reference: &str, row: &RecordRow) -> [Value; 20] {
 }
 
 fn transfer(row: &RecordRow) -> Option<Transfer<'_>> {
-    let amount = row.points.filter(|points| *points > 0 && row.status == RecordStatus::Verified)?;
+    let amount = row.points.filter(|points| *points > 0 && row.post)?;
     Some(Transfer {
         journal_id: JournalId::new(),
         member_id: row.person.id,

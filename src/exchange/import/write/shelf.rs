@@ -12,12 +12,10 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use super::{Stamp, WriteError, word};
 use crate::audit::Actor;
 use crate::db::Bulk;
+use crate::exchange::import::REDEMPTION;
 use crate::exchange::import::known::PROGRAMME;
 use crate::exchange::import::rows::{Accepted, GoodsRow, MovementRow, RedemptionRow};
 use crate::points::bulk::{Batch, Transfer, post_all};
-
-/// The `source_kind` of what a redemption spends.
-const REDEMPTION: &str = "redemption";
 
 pub(in super::super) async fn goods(
     db: &impl ConnectionTrait,
@@ -151,7 +149,8 @@ pub(in super::super) async fn redemptions(
         *sums.entry(row.goods).or_default() -= row.quantity;
     }
     lines.finish(db).await?;
-    let spent: Vec<Transfer<'_>> = rows.iter().map(|accepted| transfer(&accepted.row)).collect();
+    let spent: Vec<Transfer<'_>> =
+        rows.iter().filter(|accepted| accepted.row.post).map(|accepted| transfer(&accepted.row)).collect();
     let batch = Batch {
         kind: JournalKind::Spend,
         programme: PROGRAMME,
