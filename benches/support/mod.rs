@@ -149,9 +149,9 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_linli"))
 }
 
-/// Where runs keep their files: `LINLI_BENCH_DIR` on a real disk, else the system's temporary folder.
+/// Where runs keep their files: `BENCH_DIR` on a real disk, else the system's temporary folder.
 pub(crate) fn scratch() -> PathBuf {
-    std::env::var_os("LINLI_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from)
+    std::env::var_os("BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from)
 }
 
 /// A client that keeps its connections and gives up after ten seconds.

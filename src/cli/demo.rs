@@ -53,8 +53,8 @@ const ACCOUNTS: &[(&str, Role, &str)] = &[
 /// Members of the set that make good company: their phones are no real ones.
 const MEMBERS: &[(&str, &str)] = &[
     ("10000000001", "居民 M0000001"),
-    ("10000000074", "志愿者 M0000074，已有积分"),
-    ("10000000337", "志愿者 M0000337，已有积分"),
+    ("10000000683", "志愿者 M0000683，已有积分"),
+    ("10000000473", "志愿者 M0000473，已有积分"),
 ];
 
 pub(super) async fn run(_: Args) -> Result<(), CliError> {

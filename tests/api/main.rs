@@ -12,6 +12,7 @@ mod exchange;
 mod house;
 mod http;
 mod jobs;
+mod journey;
 mod migrations;
 mod points;
 mod ranking;
