@@ -31,7 +31,7 @@ struct ByWechat {
 }
 
 /// Sign in with WeChat. Whoever comes for the first time becomes a member, with name and region to be completed.
-#[utoipa::path(tag = "sign-in", security(()), responses((status = 200, body = Tokens)))]
+#[utoipa::path(tag = "sign-in", security(()), request_body = ByWechat, responses((status = 200, body = Tokens)))]
 #[post("/auth/wechat")]
 async fn by_wechat(state: State, request: HttpRequest, call: OpenCall<ByWechat>) -> Result<web::Json<Tokens>, Problem> {
     let body = call.checked()?;
@@ -45,7 +45,8 @@ struct SendSms {
 }
 
 /// Have a code sent to a phone; the answer is the same for every phone.
-#[utoipa::path(tag = "sign-in", security(()), responses((status = 202, description = "A code is on its way.")))]
+#[utoipa::path(tag = "sign-in", security(()), request_body = SendSms,
+    responses((status = 202, description = "A code is on its way.")))]
 #[post("/auth/sms")]
 async fn send_sms(state: State, request: HttpRequest, call: OpenCall<SendSms>) -> Result<HttpResponse, Problem> {
     let body = call.checked()?;
@@ -63,7 +64,7 @@ struct BySms {
 }
 
 /// Sign in with the code that was sent. A new phone becomes a member, with name and region to be completed.
-#[utoipa::path(tag = "sign-in", security(()), responses((status = 200, body = Tokens)))]
+#[utoipa::path(tag = "sign-in", security(()), request_body = BySms, responses((status = 200, body = Tokens)))]
 #[post("/auth/sms/verification")]
 async fn by_sms(state: State, request: HttpRequest, call: OpenCall<BySms>) -> Result<web::Json<Tokens>, Problem> {
     let body = call.checked()?;
@@ -84,7 +85,7 @@ struct ByPassword {
 }
 
 /// Sign in to the console. Five wrong passwords lock an account for a quarter of an hour.
-#[utoipa::path(tag = "sign-in", security(()), responses((status = 200, body = Tokens)))]
+#[utoipa::path(tag = "sign-in", security(()), request_body = ByPassword, responses((status = 200, body = Tokens)))]
 #[post("/auth/staff")]
 async fn by_password(
     state: State,
@@ -104,7 +105,7 @@ struct Refresh {
 }
 
 /// Trade a refresh token for new tokens. It counts once: its second use ends the session.
-#[utoipa::path(tag = "sign-in", security(()), responses((status = 200, body = Tokens)))]
+#[utoipa::path(tag = "sign-in", security(()), request_body = Refresh, responses((status = 200, body = Tokens)))]
 #[post("/auth/refresh")]
 async fn refresh(state: State, request: HttpRequest, call: OpenCall<Refresh>) -> Result<web::Json<Tokens>, Problem> {
     let body = call.checked()?;
