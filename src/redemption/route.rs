@@ -224,22 +224,18 @@ async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> R
         Caller::Staff(staff) => (Some(call.caller.clerk()?), Actor::Staff(staff.id)),
     };
     let scope = call.caller.scope();
-    let (body, once) = call.admit(async || Ok(service::find(state.db.read(), &scope, *id).await.map(drop)?)).await?;
+    let exists = async || Ok(service::find_served(state.db.read(), &scope, clerk.as_deref(), *id).await.map(drop)?);
+    let (body, once) = call.admit(exists).await?;
     let moment = moment(&state, actor);
     once.run(&state, StatusCode::OK, async move |txn| {
-        if let Some(clerk) = &clerk {
-            let found = service::find(txn, &scope, *id).await?;
-            if !clerk.serves(found.station_id, &found.region_code) {
-                return Err(RedemptionError::NotFound);
-            }
-        }
+        service::find_served(txn, &scope, clerk.as_deref(), *id).await?;
         let reason = body.reason.as_ref().map(ToString::to_string);
         let row = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
         if clerk.is_some() {
             let words = "站点取消了您预约的兑换，积分已退回可用余额。如有疑问，请与站点联系。";
             tell(txn, &row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
         }
-        Ok(RedemptionView::new(row, clerk.is_none()))
+        Ok::<_, RedemptionError>(RedemptionView::new(row, clerk.is_none()))
     })
     .await
 }
@@ -257,14 +253,11 @@ struct Refund {
 async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> Result<HttpResponse, Problem> {
     let manager = call.caller.manager()?;
     let scope = call.caller.scope();
-    let (body, once) =
-        call.admit_keyed(async || Ok(service::find(state.db.read(), &scope, *id).await.map(drop)?)).await?;
+    let exists = async || Ok(service::find_served(state.db.read(), &scope, Some(&manager), *id).await.map(drop)?);
+    let (body, once) = call.admit_keyed(exists).await?;
     let moment = moment(&state, Actor::Staff(manager.id));
     once.run(&state, StatusCode::OK, async move |txn| {
-        let found = service::find(txn, &scope, *id).await?;
-        if !manager.serves(found.station_id, &found.region_code) {
-            return Err(RedemptionError::NotFound);
-        }
+        let found = service::find_served(txn, &scope, Some(&manager), *id).await?;
         if manager.member == Some(found.member_id) {
             return Err(RedemptionError::SecondPerson);
         }

@@ -15,7 +15,7 @@ use sea_orm::{
 use super::domain::{REFUND, RedemptionStep, SOURCE, read_code};
 use super::error::RedemptionError;
 use crate::audit::Actor;
-use crate::identity::{Clerk, Scope};
+use crate::identity::{Clerk, Scope, StaffCaller};
 use crate::points::{self, Points, Posting, Reversing, Source, hold};
 
 /// The setting that says for how many days reserved goods are kept.
@@ -173,6 +173,21 @@ pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: RedemptionId) ->
         .one(db)
         .await?
         .ok_or(RedemptionError::NotFound)
+}
+
+/// A redemption that `scope` sees, for a step that only `staff` of its station may do; `None`: its member does it.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn find_served(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    staff: Option<&StaffCaller>,
+    id: RedemptionId,
+) -> Result<Model, RedemptionError> {
+    let found = find(db, scope, id).await?;
+    let served = staff.is_none_or(|staff| staff.serves(found.station_id, &found.region_code));
+    if served { Ok(found) } else { Err(RedemptionError::NotFound) }
 }
 
 /// Moves the row, on condition that it is still as it was read: of two at once one wins.
