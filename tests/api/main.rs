@@ -19,5 +19,6 @@ mod ranking;
 mod redemption;
 mod service_record;
 mod task;
+mod tenancy;
 mod wish;
 mod wish_stage;

@@ -1,0 +1,379 @@
+//! Who may call which operation on which objects, after API.md: one line for each operation of the OpenAPI document.
+//!
+//! A new operation without a line fails `every_operation_has_its_line`. Add it here: who is let in at all (else 403), what
+//! the id in its path names and for whom that is there (else 404), and a body that would be taken.
+
+use ::entity::staff::Role;
+use serde_json::{Value, json};
+
+use super::world::{Caller, Is, Place, Plot, World};
+
+/// One line of the table.
+pub(crate) struct Operation {
+    /// Method and path below the base path, parameters without their names.
+    pub(crate) call: &'static str,
+    pub(crate) who: Who,
+    pub(crate) on: On,
+    /// As complete as can be, so that each of its fields can be spoilt.
+    pub(crate) body: Option<fn(&World) -> Value>,
+}
+
+/// Who is let in; the others get 403.
+#[derive(Clone, Copy)]
+pub(crate) struct Who {
+    pub(crate) nobody: bool,
+    members: Members,
+    staff: &'static [Role],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Members {
+    None,
+    Any,
+    /// With name and region.
+    Complete,
+    Volunteers,
+}
+
+const ALL: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, Role::GridWorker, Role::Auditor];
+const BUT_AUDITORS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, Role::GridWorker];
+const CLERKS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk];
+const MANAGERS: &[Role] = &[Role::Admin, Role::Manager];
+const BOOKS: &[Role] = &[Role::Admin, Role::Manager, Role::Auditor];
+
+const fn who(members: Members, staff: &'static [Role]) -> Who {
+    Who { nobody: false, members, staff }
+}
+
+/// With a token or without.
+const EVERYONE: Who = Who { nobody: true, members: Members::Any, staff: ALL };
+const CALLERS: Who = who(Members::Any, ALL);
+const MEMBERS: Who = who(Members::Any, &[]);
+const RESIDENTS: Who = who(Members::Complete, &[]);
+const VOLUNTEERS: Who = who(Members::Volunteers, &[]);
+const STAFF: Who = who(Members::None, ALL);
+const CLERK: Who = who(Members::None, CLERKS);
+const MANAGER: Who = who(Members::None, MANAGERS);
+const MANAGER_OR_AUDITOR: Who = who(Members::None, BOOKS);
+const MEMBER_OR_CLERK: Who = who(Members::Any, CLERKS);
+const RESIDENT_OR_CLERK: Who = who(Members::Complete, CLERKS);
+const RESIDENT_OR_MANAGER: Who = who(Members::Complete, MANAGERS);
+const RESIDENT_OR_WORKER: Who = who(Members::Complete, BUT_AUDITORS);
+
+impl Who {
+    pub(crate) fn admits(self, caller: &Caller) -> bool {
+        match caller.is {
+            Is::Nobody => self.nobody,
+            Is::Refused => false,
+            Is::Newcomer => self.members == Members::Any,
+            Is::Resident(_) => matches!(self.members, Members::Any | Members::Complete),
+            Is::Volunteer(_) => self.members != Members::None,
+            Is::Staff(role, ..) => self.staff.contains(&role),
+        }
+    }
+}
+
+/// What the path names, and for whom it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// Nothing: no id in the path.
+    Nothing,
+    /// A member: themselves and staff of the subtree.
+    Member,
+    /// A wish: its requester, the volunteer of an open claim, staff of the subtree.
+    Wish,
+    /// A wish, for its requester (and staff of the subtree, where staff is let in at all).
+    OwnWish,
+    /// A task: every member of the district, staff of the subtree.
+    Task,
+    /// A claim: its volunteer, staff of the subtree.
+    Claim,
+    /// A service record: its volunteer, staff of the subtree.
+    Record,
+    /// A redemption: its member, staff of the subtree.
+    Redemption,
+    /// A redemption, for its member and staff of its station.
+    RedemptionAtStation,
+    /// Goods: everyone.
+    Goods,
+    /// Goods, for staff of their station.
+    GoodsAtStation,
+    /// An adjustment: staff of the subtree.
+    Adjustment,
+    /// A message: its member.
+    Message,
+    /// A station: everyone.
+    Station,
+    /// A station, for staff of its subtree.
+    StationInSubtree,
+    /// A region, by its code: everyone.
+    Region,
+    /// A coded list, by its name: everyone.
+    CodeList,
+    /// A kind of consent, by its name: every member.
+    ConsentKind,
+}
+
+/// How a caller stands to an object that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The call is heard.
+    Through,
+    /// The object may be seen but the step is not theirs: 403 or 404.
+    SeenOnly,
+    /// 404, as if it did not exist.
+    Hidden,
+}
+
+impl On {
+    /// The object of this kind at a place, as a path writes it.
+    pub(crate) fn id(self, plot: &Plot) -> String {
+        let id = match self {
+            Self::Nothing => return String::new(),
+            Self::Region => return plot.region.to_owned(),
+            Self::CodeList => return "skill".to_owned(),
+            Self::ConsentKind => return "boards".to_owned(),
+            Self::Member => plot.resident.id.0,
+            Self::Wish | Self::OwnWish => plot.wish.0,
+            Self::Task => plot.task.0,
+            Self::Claim => plot.claim.0,
+            Self::Record => plot.record.0,
+            Self::Redemption | Self::RedemptionAtStation => plot.redemption.0,
+            Self::Goods | Self::GoodsAtStation => plot.goods.0,
+            Self::Adjustment => plot.adjustment.0,
+            Self::Message => plot.message_id.0,
+            Self::Station | Self::StationInSubtree => plot.station.0,
+        };
+        id.to_string()
+    }
+
+    /// For everybody who is let in.
+    fn is_common(self) -> bool {
+        use On::{CodeList, ConsentKind, Goods, Nothing, Region, Station};
+        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind)
+    }
+
+    pub(crate) fn reach(self, caller: &Caller, plot: &Plot) -> Reach {
+        let hidden_unless = |is: bool| if is { Reach::Through } else { Reach::Hidden };
+        if self.is_common() {
+            return Reach::Through;
+        }
+        match caller.is {
+            Is::Nobody | Is::Refused | Is::Newcomer => Reach::Hidden,
+            Is::Resident(own) | Is::Volunteer(own) if self == Self::Task => {
+                hidden_unless(own.is_in_district_of(plot.place))
+            }
+            Is::Resident(own) => hidden_unless(own == plot.place && self.is_the_residents()),
+            Is::Volunteer(own) if own == plot.place && self == Self::OwnWish => Reach::SeenOnly,
+            Is::Volunteer(own) => {
+                hidden_unless(own == plot.place && matches!(self, Self::Wish | Self::Claim | Self::Record))
+            }
+            Is::Staff(_, region, station) => {
+                let at_station = matches!(self, Self::GoodsAtStation | Self::RedemptionAtStation);
+                let served = !at_station || station.is_none_or(|own| own == plot.station);
+                hidden_unless(plot.is_in(region) && served)
+            }
+        }
+    }
+
+    fn is_the_residents(self) -> bool {
+        use On::{Member, Message, OwnWish, Redemption, RedemptionAtStation, Wish};
+        matches!(self, Member | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
+    }
+}
+
+const fn get(call: &'static str, who: Who, on: On) -> Operation {
+    Operation { call, who, on, body: None }
+}
+
+const fn send(call: &'static str, who: Who, on: On, body: fn(&World) -> Value) -> Operation {
+    Operation { call, who, on, body: Some(body) }
+}
+
+fn nothing(_: &World) -> Value {
+    json!({})
+}
+
+fn reason(_: &World) -> Value {
+    json!({"reason": "临时有事"})
+}
+
+/// The table.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    // Sign-in.
+    send("POST /auth/wechat", EVERYONE, On::Nothing, |_| json!({"code": "081Kq4Ga1MSox41fGa1bqW"})),
+    send("POST /auth/sms", EVERYONE, On::Nothing, |_| json!({"phone": "13900000001"})),
+    send("POST /auth/sms/verification", EVERYONE, On::Nothing, |_| json!({"phone": "13900000001", "code": "000000"})),
+    send(
+        "POST /auth/staff",
+        EVERYONE,
+        On::Nothing,
+        |_| json!({"username": "nobody", "password": "nothing at all", "totp": "000000"}),
+    ),
+    send("POST /auth/refresh", EVERYONE, On::Nothing, |_| json!({"refresh_token": "not-a-token"})),
+    get("DELETE /auth/session", CALLERS, On::Nothing),
+    // Oneself.
+    get("GET /me", CALLERS, On::Nothing),
+    get("DELETE /me", MEMBERS, On::Nothing),
+    send("PATCH /me", MEMBERS, On::Nothing, |world| {
+        json!({"name": "王新名", "region_code": world.home().region, "gender": "F", "birth_year": 1960,
+            "home": {"lat": 39.93, "lon": 119.6, "address": "幸福里 5 号楼"}, "skills": ["SK01"],
+            "availability": [{"weekday": 6, "from": "08:30", "until": "11:30"}], "max_hours_week": 10})
+    }),
+    send("POST /me/volunteer", RESIDENTS, On::Nothing, |_| {
+        json!({"skills": ["SK01"], "availability": [{"weekday": 6, "from": "08:30", "until": "11:30"}],
+            "max_hours_week": 10, "birth_year": 1960, "consent": true})
+    }),
+    send(
+        "POST /me/reporting",
+        RESIDENTS,
+        On::Nothing,
+        |world| json!({"unit_id": world.unit, "region_code": world.home().region}),
+    ),
+    send("POST /me/phone", MEMBERS, On::Nothing, |_| json!({"phone": "13900000001", "code": "000000"})),
+    get("GET /me/export", MEMBERS, On::Nothing),
+    get("GET /me/code", MEMBERS, On::Nothing),
+    get("GET /me/consents", MEMBERS, On::Nothing),
+    send("POST /me/consents", MEMBERS, On::Nothing, |_| json!({"kind": "boards", "notice_version": "1"})),
+    send("POST /me/consents/{}/withdrawal", MEMBERS, On::ConsentKind, nothing),
+    get("GET /me/inbox", MEMBERS, On::Nothing),
+    get("POST /me/inbox/reading", MEMBERS, On::Nothing),
+    get("POST /me/inbox/{}/reading", MEMBERS, On::Message),
+    // Members, for staff.
+    get("GET /members", STAFF, On::Nothing),
+    get("GET /members/{}", CALLERS, On::Member),
+    send("POST /members/{}/disclosure", STAFF, On::Member, |_| json!({"reason": "电话核对"})),
+    // Places and lists.
+    get("GET /regions", EVERYONE, On::Nothing),
+    get("GET /regions/{}", EVERYONE, On::Region),
+    get("GET /codes/{}", EVERYONE, On::CodeList),
+    get("GET /stations", EVERYONE, On::Nothing),
+    get("GET /stations/{}", EVERYONE, On::Station),
+    send("POST /stations", MANAGER, On::Nothing, |world| {
+        json!({"name": "新驿站", "kind": "points_shop", "region_code": world.home().region, "address": "文化路 1 号",
+            "opening_hours": "8:00–18:00", "lat": 39.93, "lon": 119.6})
+    }),
+    send("PATCH /stations/{}", MANAGER, On::StationInSubtree, |_| {
+        json!({"name": "旧驿站", "kind": "points_shop", "address": "文化路 2 号", "opening_hours": "9:00–17:00", "lat": 39.93,
+            "lon": 119.6, "active": true})
+    }),
+    // Service records.
+    get("GET /service-records", CALLERS, On::Nothing),
+    get("GET /me/service-records", MEMBERS, On::Nothing),
+    get("GET /me/service-summary", MEMBERS, On::Nothing),
+    get("GET /members/{}/service-summary", CALLERS, On::Member),
+    get("GET /service-records/{}", CALLERS, On::Record),
+    send("POST /service-records", MANAGER, On::Nothing, |world| {
+        json!({"member_id": world.bystander.id, "category": "neighbourly", "started_at": world.hours(-50),
+            "ended_at": world.hours(-48), "reason": "系统故障补登"})
+    }),
+    send(
+        "POST /service-records/{}/verification",
+        MANAGER,
+        On::Record,
+        |_| json!({"decision": "verify", "minutes": 60, "reason": "核对后下调"}),
+    ),
+    send("POST /service-records/{}/reversal", MANAGER, On::Record, reason),
+    send("POST /service-records/{}/dispute", RESIDENTS, On::Record, reason),
+    // Points.
+    get("GET /me/points", MEMBERS, On::Nothing),
+    get("GET /me/points/entries", MEMBERS, On::Nothing),
+    get("GET /members/{}/points", STAFF, On::Member),
+    get("GET /members/{}/points/entries", STAFF, On::Member),
+    get("GET /points/programmes", CALLERS, On::Nothing),
+    get("GET /points/rules", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /points/rules", MANAGER, On::Nothing, |world| {
+        json!({"programme": "default", "region_code": world.home().region, "category": "neighbourly", "basis": "time",
+            "amount": "1.00", "per_minutes": 30, "cap_day": "10.00", "cap_month": "100.00",
+            "valid_from": world.hours(1), "valid_until": world.hours(1000)})
+    }),
+    get("GET /points/adjustments", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /points/adjustments", MANAGER, On::Nothing, |world| {
+        json!({"member_id": world.bystander.id, "programme": "default", "direction": "grant", "amount": "5.00",
+            "reason": "活动补发"})
+    }),
+    send("POST /points/adjustments/{}/approval", MANAGER, On::Adjustment, |_| json!({"decision": "reject"})),
+    // Goods and redemption.
+    get("GET /goods", EVERYONE, On::Nothing),
+    get("GET /goods/{}", EVERYONE, On::Goods),
+    send("POST /goods", MANAGER, On::Nothing, |world| {
+        json!({"name": "食用油", "description": "五升", "station_id": world.home().station, "programme": "default",
+            "points": "12.50", "stock": 3, "per_member_limit": 1})
+    }),
+    send(
+        "PATCH /goods/{}",
+        MANAGER,
+        On::GoodsAtStation,
+        |_| json!({"name": "新米", "description": "十斤", "points": "9.90", "per_member_limit": 2, "active": false}),
+    ),
+    get("GET /goods/{}/stock-movements", STAFF, On::GoodsAtStation),
+    send("POST /goods/{}/stock-movements", CLERK, On::GoodsAtStation, |_| json!({"quantity": 2, "reason": "receipt"})),
+    get("GET /redemptions", CALLERS, On::Nothing),
+    get("GET /me/redemptions", MEMBERS, On::Nothing),
+    get("GET /redemptions/{}", CALLERS, On::Redemption),
+    send("POST /redemptions", RESIDENTS, On::Nothing, |world| json!({"goods_id": world.home().goods, "quantity": 1})),
+    send("POST /redemptions/{}/cancellation", MEMBER_OR_CLERK, On::RedemptionAtStation, reason),
+    send("POST /redemptions/{}/refund", MANAGER, On::RedemptionAtStation, reason),
+    send("POST /redemptions/fulfilments", CLERK, On::Nothing, |world| json!({"code": world.home().pick_up_code})),
+    send(
+        "POST /counter-redemptions",
+        CLERK,
+        On::Nothing,
+        |world| json!({"member_code": world.member_code(Place::Home), "goods_id": world.home().goods, "quantity": 1}),
+    ),
+    // Boards.
+    get("GET /rankings", EVERYONE, On::Nothing),
+    // Wishes.
+    get("GET /wishes", CALLERS, On::Nothing),
+    get("GET /wishes/{}", CALLERS, On::Wish),
+    send("POST /wishes", RESIDENT_OR_WORKER, On::Nothing, |world| {
+        json!({"title": "换灯泡", "body": "厨房的灯不亮了", "category": "neighbourly", "region_code": world.home().region,
+            "skills": ["SK01"], "slots": 1, "window": world.window(),
+            "place": {"lat": 39.93, "lon": 119.6, "address": "幸福里 3 号楼"}})
+    }),
+    send("POST /wishes/{}/review", MANAGER, On::Wish, |_| {
+        json!({"decision": "publish", "risk_notice": "注意用电安全", "reason": "无", "category": "neighbourly", "skills": ["SK01"],
+            "place_required": false})
+    }),
+    send("POST /wishes/{}/cancellation", RESIDENT_OR_MANAGER, On::OwnWish, reason),
+    send("POST /wishes/{}/confirmation", RESIDENTS, On::OwnWish, |_| json!({"rating": 5, "comment": "谢谢"})),
+    send("POST /wishes/{}/dispute", RESIDENTS, On::OwnWish, reason),
+    send("POST /wishes/{}/arbitration", MANAGER, On::Wish, |_| json!({"decision": "confirm", "reason": "双方已确认"})),
+    send("POST /wishes/{}/reopening", RESIDENTS, On::OwnWish, |world| json!({"window": world.window()})),
+    send("POST /wishes/{}/relisting", MANAGER, On::Wish, |world| json!({"window": world.window()})),
+    // Tasks and claims.
+    get("GET /tasks", CALLERS, On::Nothing),
+    get("GET /tasks/{}", CALLERS, On::Task),
+    get("GET /tasks/{}/check-in-code", CLERK, On::Task),
+    send("POST /tasks/{}/claims", VOLUNTEERS, On::Task, nothing),
+    send(
+        "POST /tasks/{}/offers",
+        MANAGER,
+        On::Task,
+        |world| json!({"member_ids": [world.home().volunteer.id], "expires_in_minutes": 60}),
+    ),
+    get("GET /claims", CALLERS, On::Nothing),
+    get("GET /me/claims", MEMBERS, On::Nothing),
+    get("GET /claims/{}", CALLERS, On::Claim),
+    send("POST /claims/{}/acceptance", VOLUNTEERS, On::Claim, nothing),
+    send("POST /claims/{}/decline", RESIDENTS, On::Claim, reason),
+    send("POST /claims/{}/withdrawal", RESIDENTS, On::Claim, reason),
+    send(
+        "POST /claims/{}/check-in",
+        RESIDENT_OR_CLERK,
+        On::Claim,
+        |_| json!({"code": "0000000000", "lat": 39.93, "lon": 119.6}),
+    ),
+    send(
+        "POST /claims/{}/check-out",
+        RESIDENT_OR_CLERK,
+        On::Claim,
+        |_| json!({"code": "0000000000", "lat": 39.93, "lon": 119.6}),
+    ),
+    send("POST /claims/{}/no-show", CLERK, On::Claim, reason),
+];
+
+/// The line of an operation.
+pub(crate) fn line(call: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.call == call)
+}
