@@ -61,6 +61,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         crate::redemption::verify::CHECKS,
         crate::service_record::verify::CHECKS,
         crate::task::verify::CHECKS,
+        crate::wish::verify::CHECKS,
     ]
     .into_iter()
     .flatten()

@@ -15,6 +15,7 @@ pub mod query;
 mod round;
 pub mod route;
 pub mod service;
+pub mod verify;
 pub mod view;
 
 /// What addresses of wishes are sealed for.
