@@ -103,7 +103,8 @@ pub async fn check_in(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = attendance::check_in(db, keys, id, proof, now).await?;
-    task_moved(db, &moved, now).await?;
+    let told = task_moved(db, &moved, now).await?;
+    notify::tell_all(db, told, now).await?;
     Ok(moved.claim)
 }
 
@@ -123,14 +124,15 @@ pub async fn check_out(
     tell(db, moved, notice::checked_out, now).await
 }
 
-/// Lets the source follow, and tells the volunteer.
+/// Lets the source follow, and tells both sides.
 pub(super) async fn tell(
     db: &impl ConnectionTrait,
     moved: Moved,
     notice: fn(&entity::task::Model, &claim::Model) -> Message,
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
-    task_moved(db, &moved, now).await?;
-    notify::tell(db, moved.claim.member_id, notice(&moved.task, &moved.claim), now).await?;
+    let volunteer = (moved.claim.member_id, notice(&moved.task, &moved.claim));
+    let told = task_moved(db, &moved, now).await?.into_iter().chain([volunteer]);
+    notify::tell_all(db, told, now).await?;
     Ok(moved.claim)
 }

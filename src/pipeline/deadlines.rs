@@ -3,7 +3,7 @@
 //! step is a command of its own, conditional on what it found.
 
 use chrono::{DateTime, Utc};
-use entity::id::ServiceRecordId;
+use entity::id::{ClaimId, ServiceRecordId};
 
 use super::claims::tell;
 use super::follow::task_moved;
@@ -42,10 +42,7 @@ async fn sweep_all(state: &AppState) -> Result<u64, WishError> {
             moved += count(step)?;
         }
         for id in sweep::lingering(state.db.read(), now, BATCH).await? {
-            let finish = state.db.write(async move |txn: &Txn| match sweep::finish(txn, id, now).await? {
-                Some(ended) => task_moved(txn, &ended, now).await,
-                None => Err(WishError::Raced),
-            });
+            let finish = state.db.write(async move |txn: &Txn| finish(txn, id, now).await);
             moved += count(finish.await)?;
         }
         for id in wishes::over(state.db.read(), now, BATCH).await? {
@@ -67,6 +64,12 @@ async fn settle(txn: &Txn, due: &Due, record: ServiceRecordId, now: DateTime<Utc
     };
     let notice = if moved.step == ClaimStep::Miss { notice::missed } else { notice::checked_out };
     tell(txn, moved, notice, now).await.map(drop)
+}
+
+async fn finish(txn: &Txn, id: ClaimId, now: DateTime<Utc>) -> Result<(), WishError> {
+    let ended = sweep::finish(txn, id, now).await?.ok_or(WishError::Raced)?;
+    let told = task_moved(txn, &ended, now).await?;
+    Ok(notify::tell_all(txn, told, now).await?)
 }
 
 fn count(step: Result<(), WishError>) -> Result<u64, WishError> {

@@ -1,25 +1,30 @@
 //! What the upper rooms do about what the lower ones found out.
 
 use chrono::{DateTime, Utc};
-use entity::id::ClaimId;
+use entity::id::{ClaimId, MemberId};
 use entity::task::TaskSource;
 use sea_orm::ConnectionTrait;
 
+use crate::notify::Message;
 use crate::service_record::domain::Step as RecordStep;
 use crate::task::domain::ClaimStep;
 use crate::task::error::TaskError;
 use crate::task::service::{self as tasks, Moved};
 use crate::wish::{self, error::WishError};
 
-/// Lets the source of a task follow what happened to it.
+/// Lets the source of a task follow what happened to it. Answers whom to tell what.
 ///
 /// # Errors
 /// What the source says.
-pub async fn task_moved(db: &impl ConnectionTrait, moved: &Moved, now: DateTime<Utc>) -> Result<(), WishError> {
+pub async fn task_moved(
+    db: &impl ConnectionTrait,
+    moved: &Moved,
+    now: DateTime<Utc>,
+) -> Result<Option<(MemberId, Message)>, WishError> {
     match moved.task.source_kind {
-        TaskSource::Wish => wish::follow::task_moved(db, moved, now).await.map(drop),
+        TaskSource::Wish => wish::follow::task_moved(db, moved, now).await,
         // They ask for nothing when their tasks move.
-        TaskSource::Activity | TaskSource::Post | TaskSource::WorkOrder | TaskSource::Listing => Ok(()),
+        TaskSource::Activity | TaskSource::Post | TaskSource::WorkOrder | TaskSource::Listing => Ok(None),
     }
 }
 

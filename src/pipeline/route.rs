@@ -38,20 +38,20 @@ pub fn routes(config: &mut ServiceConfig) {
 /// Nothing.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct ClaimTask {}
 
 /// Why, for the station; declining and withdrawing have no penalty.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reason {
+pub struct ClaimReason {
     reason: Option<Line<200>>,
 }
 
 /// Claim a task, or take up the open offer of it.
-#[utoipa::path(tag = "task", params(("task_id" = TaskId, Path)), request_body = Nothing,
+#[utoipa::path(tag = "task", params(("task_id" = TaskId, Path)), request_body = ClaimTask,
     responses((status = 201, body = ClaimView)))]
 #[post("/tasks/{task_id}/claims")]
-async fn claim_task(state: State, id: PathId<TaskId>, call: Call<Nothing>) -> Result<HttpResponse, Problem> {
+async fn claim_task(state: State, id: PathId<TaskId>, call: Call<ClaimTask>) -> Result<HttpResponse, Problem> {
     let (volunteer, caller) = (call.caller.volunteer()?, call.caller.clone());
     let (_, once) = call.admit(task_exists(&state, &caller, *id)).await?;
     let (task, new, now) = (*id, ClaimId::new(), state.clock.now());
@@ -97,10 +97,10 @@ async fn offer_task(state: State, id: PathId<TaskId>, call: Call<OfferTask>) -> 
 }
 
 /// Accept an offer. For its volunteer.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Nothing,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = ClaimTask,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/acceptance")]
-async fn accept_claim(state: State, id: PathId<ClaimId>, call: Call<Nothing>) -> Result<HttpResponse, Problem> {
+async fn accept_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimTask>) -> Result<HttpResponse, Problem> {
     let (volunteer, scope) = (call.caller.volunteer()?, call.caller.scope());
     let (_, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
@@ -108,10 +108,10 @@ async fn accept_claim(state: State, id: PathId<ClaimId>, call: Call<Nothing>) ->
 }
 
 /// Decline an offer, for whatever reason and without any penalty. For its volunteer.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Reason,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = ClaimReason,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/decline")]
-async fn decline_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) -> Result<HttpResponse, Problem> {
+async fn decline_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimReason>) -> Result<HttpResponse, Problem> {
     let (member, scope) = (call.caller.resident()?.id, call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
@@ -122,10 +122,10 @@ async fn decline_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) ->
 }
 
 /// Withdraw from an accepted claim; the slot is free again. For its volunteer.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Reason,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = ClaimReason,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/withdrawal")]
-async fn withdraw_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) -> Result<HttpResponse, Problem> {
+async fn withdraw_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimReason>) -> Result<HttpResponse, Problem> {
     let (member, scope) = (call.caller.resident()?.id, call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
@@ -139,7 +139,7 @@ async fn withdraw_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) -
 /// the task asks for it; staff by seeing it, or by entering when it was.
 #[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Check {
+pub struct CheckClaim {
     /// As shown at the place.
     code: Option<Line<64>>,
     /// Degrees north.
@@ -153,7 +153,7 @@ pub struct Check {
     at: Option<Instant>,
 }
 
-impl Check {
+impl CheckClaim {
     /// What `caller` gives as proof.
     fn proof(self, caller: &Caller) -> Result<Proof, Problem> {
         match caller {
@@ -184,10 +184,10 @@ impl Check {
 }
 
 /// Check in, from 30 minutes before the window begins until it ends. For the claim's volunteer and clerks.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Check,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = CheckClaim,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/check-in")]
-async fn check_in(state: State, id: PathId<ClaimId>, call: Call<Check>) -> Result<HttpResponse, Problem> {
+async fn check_in(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) -> Result<HttpResponse, Problem> {
     let (proof, once) = proof(&state, *id, call).await?;
     let (id, keys, now) = (*id, state.keys.clone(), state.clock.now());
     answer(&state, once, StatusCode::OK, None, async move |txn| claims::check_in(txn, &keys, id, &proof, now).await)
@@ -195,10 +195,10 @@ async fn check_in(state: State, id: PathId<ClaimId>, call: Call<Check>) -> Resul
 }
 
 /// Check out, which opens the service record. For the claim's volunteer and clerks.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Check,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = CheckClaim,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/check-out")]
-async fn check_out(state: State, id: PathId<ClaimId>, call: Call<Check>) -> Result<HttpResponse, Problem> {
+async fn check_out(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) -> Result<HttpResponse, Problem> {
     let (proof, once) = proof(&state, *id, call).await?;
     let (id, keys, now) = (*id, state.keys.clone(), state.clock.now());
     let record = ServiceRecordId::new();
@@ -209,10 +209,10 @@ async fn check_out(state: State, id: PathId<ClaimId>, call: Call<Check>) -> Resu
 }
 
 /// Note that nobody came, once the window has begun. For clerks.
-#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = Reason,
+#[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), request_body = ClaimReason,
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/no-show")]
-async fn miss_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) -> Result<HttpResponse, Problem> {
+async fn miss_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimReason>) -> Result<HttpResponse, Problem> {
     let (clerk, scope) = (call.caller.clerk()?, call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
@@ -223,7 +223,7 @@ async fn miss_claim(state: State, id: PathId<ClaimId>, call: Call<Reason>) -> Re
 }
 
 /// The proof of a check, judged in the contract's order: role, 404, body.
-async fn proof(state: &AppState, id: ClaimId, call: Call<Check>) -> Result<(Proof, Once), Problem> {
+async fn proof(state: &AppState, id: ClaimId, call: Call<CheckClaim>) -> Result<(Proof, Once), Problem> {
     let caller = call.caller.clone();
     match &caller {
         Caller::Member(_) => drop(caller.resident()?),

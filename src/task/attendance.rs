@@ -211,7 +211,10 @@ async fn judge(
         Proof::Staff { clerk, at } => Ok(judge_staff(task, clerk.id, *at, now)?),
         Proof::Presence { code, point, .. } => {
             in_time(task, now)?;
-            let [limit_m] = setting::numbers(db, [MAX_DISTANCE_M]).await?;
+            let limit_m = match point {
+                Some(_) => setting::numbers(db, [MAX_DISTANCE_M]).await?[0],
+                None => MAX_DISTANCE_M.default,
+            };
             let code_step = code.as_deref().map(|code| judge_code(keys, task, code, used, now)).transpose()?;
             let (means, code_step) = judge_presence(task, code_step, *point, limit_m)?;
             Ok(Check { at: now, means, code_step, entered_by: None })

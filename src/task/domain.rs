@@ -62,10 +62,9 @@ impl ClaimStep {
             (Accepted, Self::CheckIn) => Some(CheckedIn),
             (Accepted, Self::Miss) => Some(NoShow),
             (CheckedIn, Self::CheckOut) => Some(CheckedOut),
-            (CheckedOut, Self::Verify) => Some(Verified),
+            // A rejected one: the volunteer disputed it and was right.
+            (CheckedOut | Rejected, Self::Verify) => Some(Verified),
             (CheckedOut, Self::Reject) => Some(Rejected),
-            // The volunteer disputed the rejection and was right.
-            (Rejected, Self::Verify) => Some(Verified),
             (Offered, Self::Withdraw | Self::CheckIn | Self::CheckOut | Self::Miss | Self::Verify | Self::Reject)
             | (Accepted, Self::Accept | Self::Decline | Self::Lapse | Self::CheckOut | Self::Verify | Self::Reject)
             | (

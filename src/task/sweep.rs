@@ -42,11 +42,11 @@ pub async fn due(db: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> R
         .add(Condition::any().add(OfferExpiresAt.lte(now)).add(WindowUntil.lte(now)));
     // A check-in entered after the end waits for its check-out.
     let entered_long_ago = UpdatedAt.lte(now - LATE_ENTRY);
-    let in_time = Expr::col(UpdatedAt).lt(Expr::col(WindowUntil));
+    let in_time = || Expr::col(UpdatedAt).lt(Expr::col(WindowUntil));
     let still_in = Condition::all()
         .add(Status.eq(ClaimStatus::CheckedIn))
         .add(WindowUntil.lte(now))
-        .add(Condition::any().add(in_time).add(entered_long_ago));
+        .add(Condition::any().add(in_time()).add(entered_long_ago));
     let missed =
         Condition::all().add(Status.eq(ClaimStatus::Accepted)).add(WindowUntil.lte(now - setting::hours(missed_after)));
     let mut found = Vec::new();

@@ -180,17 +180,16 @@ pub const fn status_name(status: WishStatus) -> &'static str {
     }
 }
 
-/// The step that a wish at `at` takes because its present task is now as it is; `None` where it stays.
-pub fn follows(at: WishStatus, task: &task::Model) -> Option<WishStep> {
-    let step = match (task.status, task.taken) {
-        (TaskStatus::Open | TaskStatus::Full, 0) => WishStep::Release,
-        (TaskStatus::Open | TaskStatus::Full, _) => WishStep::Claim,
-        (TaskStatus::InProgress, _) => WishStep::Begin,
-        (TaskStatus::Done, _) => WishStep::Finish,
+/// The step that a wish takes because its present task is now as it is, if it stands where that step begins.
+pub fn follows(task: &task::Model) -> Option<WishStep> {
+    match (task.status, task.taken) {
+        (TaskStatus::Open | TaskStatus::Full, 0) => Some(WishStep::Release),
+        (TaskStatus::Open | TaskStatus::Full, _) => Some(WishStep::Claim),
+        (TaskStatus::InProgress, _) => Some(WishStep::Begin),
+        (TaskStatus::Done, _) => Some(WishStep::Finish),
         // Closing is the wish's own doing.
-        (TaskStatus::Closed, _) => return None,
-    };
-    step.apply_to(at).map(|_| step)
+        (TaskStatus::Closed, _) => None,
+    }
 }
 
 /// How long each answer may take.

@@ -1,80 +1,84 @@
 //! What a wish does because of its task, and because of time.
 
 use chrono::{DateTime, Utc};
-use entity::id::WishId;
+use entity::id::{MemberId, WishId};
 use entity::wish::{self, WishStatus};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Iterable as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 
-use super::domain::{WishStep, due_at, follows, window_of};
+use super::domain::{WishStep, due_at, follows};
 use super::error::WishError;
 use super::notice;
 use super::service::{limits, lock, step};
 use crate::notify::{self, Message};
 use crate::task::domain::ClaimStep;
 use crate::task::error::TaskError;
-use crate::task::service::{self as tasks, Moved};
+use crate::task::service::{self as tasks, Moved, Window};
 
-/// Lets the wish of a task follow what happened to it, and tells the requester. Answers the wish as it then is, unless the
-/// task is of an earlier round.
+/// Lets the wish of a task follow what happened to it. Answers what the requester is to be told.
 ///
 /// # Errors
-/// [`TaskError::OwnWish`] where the requester claims it; [`WishError::Raced`]; the database's.
+/// [`TaskError::OwnWish`] where the requester claims it; the database's.
 pub async fn task_moved(
     db: &impl ConnectionTrait,
     moved: &Moved,
     now: DateTime<Utc>,
-) -> Result<Option<wish::Model>, WishError> {
-    let id = WishId(moved.task.source_id);
-    let Some(found) = wish::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
-    if moved.step == ClaimStep::Accept && found.requester_id == moved.claim.member_id {
+) -> Result<Option<(MemberId, Message)>, WishError> {
+    let why = follows(&moved.task);
+    let stepped = match why {
+        Some(why) => step_from(db, moved, why, now).await?,
+        None => None,
+    };
+    let why = why.filter(|_| stepped.is_some());
+    let wish = match stepped {
+        Some(wish) => wish,
+        None => match wish::Entity::find_by_id(WishId(moved.task.source_id)).one(db).await? {
+            Some(wish) => wish,
+            None => return Ok(None),
+        },
+    };
+    if moved.step == ClaimStep::Accept && wish.requester_id == moved.claim.member_id {
         return Err(TaskError::OwnWish.into());
     }
-    if found.task_id != Some(moved.task.id) {
+    if wish.task_id != Some(moved.task.id) {
         return Ok(None);
     }
-    let why = follows(found.status, &moved.task);
-    let wish = match why {
-        Some(why) => step(db, &found, why, changes(db, &found, why, now).await?, now).await?,
-        None => found,
-    };
-    if let Some(message) = message(&wish, why, moved.step) {
-        notify::tell(db, wish.requester_id, message, now).await?;
-    }
-    Ok(Some(wish))
+    Ok(message(&wish, why, moved.step).map(|message| (wish.requester_id, message)))
 }
 
-async fn changes(
+/// One conditional statement: the wish if it stood where the step begins and the task is of its present round.
+async fn step_from(
     db: &impl ConnectionTrait,
-    found: &wish::Model,
+    moved: &Moved,
     why: WishStep,
     now: DateTime<Utc>,
-) -> Result<wish::ActiveModel, DbErr> {
-    let mut changes = wish::ActiveModel::default();
+) -> Result<Option<wish::Model>, DbErr> {
+    let places = WishStatus::iter().find_map(|at| why.apply_to(at).map(|next| (at, next)));
+    let Some((at, next)) = places else { return Ok(None) };
+    let window = Window { from: moved.task.window_from, until: moved.task.window_until };
+    let due = match next {
+        WishStatus::Claimed | WishStatus::InService => due_at(next, window, limits(db).await?, now),
+        _ => None,
+    };
+    let mut changes =
+        wish::ActiveModel { status: Set(next), due_at: Set(due), updated_at: Set(now), ..Default::default() };
     match why {
-        WishStep::Claim => {
-            changes.claimed_at = Set(Some(now));
-            changes.due_at = Set(due_at(WishStatus::Claimed, window_of(found), limits(db).await?, now));
-        }
+        WishStep::Claim => changes.claimed_at = Set(Some(now)),
         WishStep::Release => changes.claimed_at = Set(None),
-        WishStep::Begin => {
-            changes.due_at = Set(due_at(WishStatus::InService, window_of(found), limits(db).await?, now));
-        }
         WishStep::Finish => changes.fulfilled_at = Set(Some(now)),
-        WishStep::Publish
-        | WishStep::Reject
-        | WishStep::Cancel
-        | WishStep::Confirm
-        | WishStep::Dispute
-        | WishStep::Uphold
-        | WishStep::Republish
-        | WishStep::Reopen
-        | WishStep::Relist
-        | WishStep::Expire => {}
+        _ => {}
     }
-    Ok(changes)
+    let moved = wish::Entity::update_many()
+        .set(changes)
+        .filter(wish::Column::Id.eq(WishId(moved.task.source_id)))
+        .filter(wish::Column::TaskId.eq(moved.task.id))
+        .filter(wish::Column::Status.eq(at))
+        .exec_with_returning(db)
+        .await?;
+    Ok(moved.into_iter().next())
 }
 
 fn message(wish: &wish::Model, why: Option<WishStep>, happened: ClaimStep) -> Option<Message> {

@@ -202,4 +202,6 @@ both!(no_order_of_deeds_skips_a_step, async |app| {
         deadlines(&app).await;
     }
     assert!(reached.len() >= 4, "only {reached:?}");
+    let report = linli::verify::run(&app.state.db).await.unwrap();
+    assert!(report.ok, "{report:?}");
 });

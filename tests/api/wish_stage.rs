@@ -70,6 +70,7 @@ impl Stage {
 }
 
 /// A wish for one volunteer, from in an hour until in three.
+#[allow(clippy::needless_pass_by_value, reason = "called with json!, as the calls themselves")]
 pub(crate) fn wish_body(app: &TestApp, changes: Value) -> Value {
     let mut body = json!({
         "title": "换灯泡",
