@@ -2,6 +2,8 @@
 
 mod model;
 
+use std::collections::HashMap;
+
 use ::entity::id::{MemberId, ServiceRecordId, UnitId};
 use ::entity::staff::Role;
 use ::entity::{member, score_mark, unit};
@@ -11,7 +13,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, Paginato
 use serde_json::{Value, json};
 
 use crate::service_record::pending;
-use crate::support::{CITY, COMMUNITY, DISTRICT, FOREIGN, Member, SISTER, STREET, Staff, TestApp, at};
+use crate::support::{CITY, COMMUNITY, DISTRICT, FOREIGN, Member, SISTER, STREET, Staff, TestApp, at, dataset, linli};
 
 pub(super) async fn board(app: &TestApp, query: &str) -> Value {
     app.get(&format!("/api/v1/rankings?{query}")).await.expect_status(200).json()
@@ -336,6 +338,51 @@ both!(readers_and_jobs_at_once_count_nothing_twice, async |app| {
             assert_eq!(answer.expect_status(200).at("/items/0/value"), format!("{}.00", (round + 1) * 12));
         }
     }
+});
+
+both!(an_imported_set_stands_on_boards_as_the_rules_say, async |app| {
+    let set = dataset::station();
+    let output = linli(&app.database, &["import", set.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut points, mut minutes) = (HashMap::<String, (i64, String)>::new(), 0);
+    let mut lines = csv::Reader::from_path(set.join("participations.csv")).unwrap();
+    for line in lines.deserialize::<HashMap<String, String>>() {
+        let line = line.unwrap();
+        let worth: i64 = line["points"].parse().unwrap();
+        let time = |column: &str| chrono::NaiveDateTime::parse_from_str(&line[column], "%Y-%m-%d %H:%M").unwrap();
+        minutes += (time("check_out") - time("check_in")).num_minutes();
+        if worth > 0 {
+            let entry = points.entry(line["member_id"].clone()).or_default();
+            entry.0 += worth;
+            entry.1 = line["check_out"].clone().max(entry.1.clone());
+        }
+    }
+    let mut expected: Vec<_> = points.into_iter().map(|(id, (worth, at))| (-worth, at, id)).collect();
+    expected.sort();
+    let expected: Vec<_> = expected.into_iter().map(|(worth, _, id)| (id, format!("{}.00", -worth))).collect();
+
+    let staff = app.seed().staff(Role::Auditor).in_region("130202").await;
+    for period in ["all", "2023"] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/v1/rankings?period={period}&limit=100{cursor}");
+            let page = app.by(&staff).get(&path).await.expect_status(200).json();
+            let text = |item: &Value, field: &str| item[field].as_str().unwrap().to_owned();
+            found.extend(page["items"].as_array().unwrap().iter().map(|item| (text(item, "ref"), text(item, "value"))));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{period}");
+    }
+    // The totals of the set: 4,040 points and 1,563.75 hours in ten communities.
+    let total = async |metric: &str| -> f64 {
+        let rows = rows(&app, &format!("board=communities&metric={metric}"), 100).await;
+        rows.iter().map(|(_, _, value)| value.parse::<f64>().unwrap()).sum()
+    };
+    assert_eq!((total("points").await, total("records").await), (4_040.0, 900.0));
+    assert_eq!((total("hours").await, minutes), (1_563.75, 93_825));
 });
 
 both!(boards_agree_with_a_naive_model, async |app| {
