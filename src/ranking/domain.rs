@@ -54,14 +54,14 @@ pub struct Boarded<'a> {
 pub(super) const KINDS: [PeriodKind; 4] = [PeriodKind::Month, PeriodKind::Quarter, PeriodKind::Year, PeriodKind::All];
 
 /// The month, quarter and year of an instant, and all time.
-pub(super) fn periods(calendar: &Calendar, at: DateTime<Utc>) -> [Period; 4] {
+pub(super) fn periods(calendar: Calendar, at: DateTime<Utc>) -> [Period; 4] {
     let day = calendar.day_of(at);
     KINDS.map(|kind| Period::of_day(day, kind))
 }
 
 /// When a record counts that ended at `ended_at` and is verified at `now`: for its end, unless the local month of the end
 /// has closed. Quarters and years close with a month, so their boards stay frozen as well.
-pub fn counted_at(calendar: &Calendar, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+pub fn counted_at(calendar: Calendar, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     let month = calendar.period_of(ended_at, PeriodKind::Month);
     if calendar.has_closed(month, now) { now } else { ended_at }
 }
@@ -80,12 +80,12 @@ mod tests {
     #[case("2026-12-31T15:59:00Z", "2026-12-31T16:00:00Z", "2026-12-31T16:00:00Z")]
     fn late_verification_counts_when_it_happens(#[case] ended: &str, #[case] now: &str, #[case] expected: &str) {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        assert_eq!(counted_at(&CALENDAR, at(ended), at(now)), at(expected));
+        assert_eq!(counted_at(CALENDAR, at(ended), at(now)), at(expected));
     }
 
     #[test]
     fn an_instant_has_four_periods() {
-        let found = periods(&CALENDAR, "2026-12-31T16:00:00Z".parse().unwrap());
+        let found = periods(CALENDAR, "2026-12-31T16:00:00Z".parse().unwrap());
         assert_eq!(found.map(|period| period.to_string()), ["2027-01", "2027-Q1", "2027", "all"]);
     }
 }

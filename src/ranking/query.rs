@@ -5,6 +5,8 @@
 //! community's few rows are fetched by region and sorted. The expressions `|| ''` and `+ 0` below keep the planners from
 //! choosing the other way: neither knows how a region's rows lie along the values.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::score::SubjectKind;
@@ -162,7 +164,7 @@ fn statement(backend: DbBackend, kind: SubjectKind, wanted: &Wanted<'_>) -> (Str
         );
         if let Some(subtree) = wanted.region.map(RegionCode::subtree) {
             let (lo, hi) = (sql.bind(subtree.lo()), sql.bind(subtree.hi()));
-            text += &format!(" AND {region} >= {lo} AND {region} < {hi}");
+            let _ = write!(text, " AND {region} >= {lo} AND {region} < {hi}");
         }
         text += &more(&mut sql);
         let limit = sql.bind(limit);

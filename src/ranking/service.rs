@@ -1,6 +1,7 @@
 //! Marks, and the counting of marks.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use entity::id::{MemberId, ServiceRecordId, UnitId};
@@ -198,7 +199,7 @@ async fn moments_without(
     record: &service_record::Model,
 ) -> Result<(), DbErr> {
     let (Some(counted_at), Some(reversed_at)) = (record.counted_at, record.reversed_at) else { return Ok(()) };
-    let pairs = periods(calendar, counted_at).into_iter().zip(periods(calendar, reversed_at));
+    let pairs = periods(*calendar, counted_at).into_iter().zip(periods(*calendar, reversed_at));
     let unit = record.unit_id.map(|id| (SubjectKind::Unit, "unit_id", Value::from(id), id.to_string()));
     let subjects = [
         (SubjectKind::Member, "member_id", Value::from(record.member_id), record.member_id.to_string()),
@@ -259,7 +260,8 @@ fn numbered(sql: &str) -> String {
     let mut parts = sql.split("$N");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for (place, part) in parts.enumerate() {
-        text.push_str(&format!("${}{part}", place + 1));
+        // Writing into a string cannot fail.
+        let _ = write!(text, "${}{part}", place + 1);
     }
     text
 }

@@ -124,8 +124,8 @@ impl Tally {
 
     /// Adds one record's `part`.
     pub(super) fn add(&mut self, record: &Boarded<'_>, part: Part) {
-        let counted = periods(&self.calendar, record.counted_at);
-        let reversed = record.reversed_at.map(|at| periods(&self.calendar, at));
+        let counted = periods(self.calendar, record.counted_at);
+        let reversed = record.reversed_at.map(|at| periods(self.calendar, at));
         let subjects = self.subjects(record);
         for place in 0..counted.len() {
             let (plus, minus) = (counted[place], reversed.map(|periods| periods[place]));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::id::{ClaimId, JournalId, MemberId, ServiceRecordId};
 use entity::service_record::{self, Column, Entity, Evidence};
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{self, Set};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
@@ -87,18 +87,21 @@ async fn verify(
             let detail = "该记录已计分，分钟数不能再改；请先冲正，再登记一条新的";
             return Err(RecordError::field("minutes", "invalid", detail));
         }
-        return Ok(Judged { record: change(db, &record, next, moment.now, Default::default()).await?, claim: None });
+        return Ok(Judged {
+            record: change(db, &record, next, moment.now, service_record::ActiveModel::default()).await?,
+            claim: None,
+        });
     }
     let minutes = verified_minutes(record.minutes, record.window_minutes, minutes, reason.is_some())?;
     let earned = points::earn(db, &earning(manager, &record, minutes, moment)).await?;
     let changes = service_record::ActiveModel {
         minutes: Set(minutes),
-        reason: reason.map_or(Default::default(), |reason| Set(Some(reason.to_owned()))),
+        reason: given(reason),
         verified_by: Set(Some(manager.id)),
         verified_at: Set(Some(moment.now)),
         points: Set(Some(earned.points.hundredths())),
         rule_id: Set(earned.rule_id),
-        counted_at: Set(Some(counted_at(&moment.calendar, record.ended_at, moment.now))),
+        counted_at: Set(Some(counted_at(moment.calendar, record.ended_at, moment.now))),
         ..Default::default()
     };
     let verified = change(db, &record, next, moment.now, changes).await?;
@@ -141,10 +144,7 @@ async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Judged, RecordError> {
     let (_, next) = transition(&record, Step::Reject)?;
-    let changes = service_record::ActiveModel {
-        reason: reason.map_or(Default::default(), |reason| Set(Some(reason.to_owned()))),
-        ..Default::default()
-    };
+    let changes = service_record::ActiveModel { reason: given(reason), ..Default::default() };
     let rejected = change(db, &record, next, now, changes).await?;
     let why = reason.map(|reason| format!("原因：{reason}。")).unwrap_or_default();
     let body = format!("{why}如有不同意见，可在服务记录中提出异议。");
@@ -205,10 +205,7 @@ pub async fn dispute(
 ) -> Result<service_record::Model, RecordError> {
     let record = find(db, &Scope::Member(member), id).await?;
     let (_, next) = transition(&record, Step::Dispute)?;
-    let changes = service_record::ActiveModel {
-        reason: reason.map_or(Default::default(), |reason| Set(Some(reason.to_owned()))),
-        ..Default::default()
-    };
+    let changes = service_record::ActiveModel { reason: given(reason), ..Default::default() };
     change(db, &record, next, now, changes).await
 }
 
@@ -254,6 +251,11 @@ async fn change(
         .exec_with_returning(db)
         .await?;
     moved.into_iter().next().ok_or(RecordError::Raced)
+}
+
+/// A reason that was given; without one what stands there stays.
+fn given(reason: Option<&str>) -> ActiveValue<Option<String>> {
+    reason.map_or(ActiveValue::NotSet, |reason| Set(Some(reason.to_owned())))
 }
 
 fn event(manager: &Manager, action: &'static str, record: &service_record::Model, now: DateTime<Utc>) -> AuditEvent {

@@ -47,6 +47,9 @@ const STEPS: [&str; 7] = [
 const MEMBERS: usize = 7;
 const CATEGORIES: [Category; 2] = [Category::Culture, Category::Safety];
 
+/// Minutes, category, step of verification, steps more until reversal, and whether there is a record at all.
+type Drawn = (i32, usize, Option<usize>, Option<usize>, bool);
+
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
     let one = (
         prop_oneof![Just(0), Just(30), Just(60), Just(60), Just(90)],
@@ -56,10 +59,8 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
         proptest::bool::weighted(0.6),
     );
     proptest::collection::vec(one, MEMBERS * SLOTS.len()).prop_map(|all| {
-        let plan = |(place, (minutes, category, verified, reversed, exists)): (
-            usize,
-            (i32, usize, Option<usize>, Option<usize>, bool),
-        )| {
+        let plan = |(place, drawn): (usize, Drawn)| {
+            let (minutes, category, verified, reversed, exists) = drawn;
             let (member, slot) = (place / SLOTS.len(), place % SLOTS.len());
             let first = STEPS.iter().position(|step| at(step) >= at(SLOTS[slot])).unwrap();
             let verified = verified.map(|step| step.max(first));
@@ -213,7 +214,7 @@ fn local(instant: DateTime<Utc>) -> String {
 
 fn within(period: &str, instant: DateTime<Utc>) -> bool {
     let day = local(instant);
-    let quarter = format!("{}-Q{}", &day[..4], (day[5..7].parse::<u32>().unwrap() + 2) / 3);
+    let quarter = format!("{}-Q{}", &day[..4], day[5..7].parse::<u32>().unwrap().div_ceil(3));
     period == "all" || period == quarter || (!period.contains('Q') && day.starts_with(period))
 }
 
@@ -237,10 +238,11 @@ async fn compare(app: &TestApp, world: &World, events: &[Event]) {
                     let expected = naive(world, events, kind, metric, period, region, category);
                     let mut query = format!("board={kind}&metric={metric}&period={period}");
                     if !region.is_empty() {
-                        query += &format!("&region={region}");
+                        query = format!("{query}&region={region}");
                     }
                     if let Some(category) = category {
-                        query += &format!("&category={}", serde_json::to_value(category).unwrap().as_str().unwrap());
+                        query =
+                            format!("{query}&category={}", serde_json::to_value(category).unwrap().as_str().unwrap());
                     }
                     assert_eq!(rows(app, &query, 100).await, expected, "{query}");
                     if period == "2026-Q4" {
