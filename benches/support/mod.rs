@@ -1,6 +1,6 @@
 //! What the programs in `benches/` share: a private PostgreSQL, servers to start and kill, a data set, a client, JSON lines.
 
-#![allow(dead_code, reason = "each program uses its part")]
+#![allow(dead_code, unused_imports, reason = "each program uses its part")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
