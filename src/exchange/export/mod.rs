@@ -37,6 +37,7 @@ use crate::calendar::Calendar;
 use crate::crypto::Keys;
 use crate::exchange::csv::CsvWriter;
 use crate::exchange::table::Table;
+use crate::identity::sealed;
 
 /// Why there is no export, or only part of one.
 #[derive(Debug, thiserror::Error)]
@@ -167,10 +168,9 @@ impl Export<'_> {
         self.calendar.local(at).format("%Y-%m-%d %H:%M").to_string()
     }
 
-    /// What a sealed column says; nothing where it cannot be opened.
-    fn opened(&mut self, purpose: &str, sealed: Option<&[u8]>) -> Option<String> {
-        let bytes = self.keys.open(purpose, sealed?).ok()?;
-        String::from_utf8(bytes).ok()
+    /// The code; nothing where the column cannot be opened.
+    fn special_group(&self, sealed: Option<&[u8]>) -> String {
+        sealed.and_then(|group| sealed::open_special_group(self.keys, group).ok()).unwrap_or_default()
     }
 }
 

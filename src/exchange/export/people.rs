@@ -6,18 +6,10 @@ use entity::id::MemberId;
 use entity::{availability, member, member_skill, opening_balance};
 use futures_util::TryStreamExt as _;
 use sea_orm::{EntityTrait as _, QueryOrder as _};
-use serde::Deserialize;
 
 use super::{Export, ExportError, day, hours, number};
-use crate::exchange::import::{HOME_PURPOSE, PHONE_PURPOSE, SPECIAL_GROUP_PURPOSE};
 use crate::exchange::table::Table;
-
-/// What is known of a home, as far as a data set can say it.
-#[derive(Default, Deserialize)]
-struct Home {
-    lat: Option<f64>,
-    lon: Option<f64>,
-}
+use crate::identity::sealed;
 
 impl Export<'_> {
     /// Those who can be imported: with name, phone and community.
@@ -31,13 +23,14 @@ impl Export<'_> {
             if row.merged_into.is_some() {
                 continue;
             }
-            let phone = self.opened(PHONE_PURPOSE, row.phone_sealed.as_deref());
+            let keys = self.keys;
+            let phone = row.phone_sealed.as_deref().and_then(|phone| sealed::open_phone(keys, phone).ok());
             let (Some(name), Some(phone), Some(region)) = (&row.name, phone, &row.region_code) else {
                 left_out += 1;
                 continue;
             };
-            let home = self.opened(HOME_PURPOSE, row.home_sealed.as_deref());
-            let home: Home = home.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+            let home =
+                row.home_sealed.as_deref().and_then(|home| sealed::open_home(keys, home).ok()).unwrap_or_default();
             let facets =
                 [(row.is_resident, "resident"), (row.is_volunteer, "volunteer"), (row.is_party_member, "party_member")];
             let kinds: Vec<_> = facets.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
@@ -56,7 +49,7 @@ impl Export<'_> {
                 &skills.remove(&row.id).unwrap_or_default().join(";"),
                 &spans.remove(&row.id).unwrap_or_default().join(";"),
                 &number(row.max_hours_week),
-                &self.opened(SPECIAL_GROUP_PURPOSE, row.special_group_sealed.as_deref()).unwrap_or_default(),
+                &self.special_group(row.special_group_sealed.as_deref()),
                 &number(home.lat),
                 &number(home.lon),
                 &day(row.registered_on),

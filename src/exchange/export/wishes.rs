@@ -10,7 +10,6 @@ use futures_util::TryStreamExt as _;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
 use super::{Export, ExportError, category_name, day, hours, number};
-use crate::exchange::import::SPECIAL_GROUP_PURPOSE;
 use crate::exchange::table::Table;
 
 /// The state as data sets call it; `None` for one that they cannot tell of.
@@ -59,7 +58,7 @@ impl Export<'_> {
                 &skills.remove(&row.id).unwrap_or_default().join(";"),
                 &row.region_code,
                 &requester,
-                &self.opened(SPECIAL_GROUP_PURPOSE, row.special_group_sealed.as_deref()).unwrap_or_default(),
+                &self.special_group(row.special_group_sealed.as_deref()),
                 &row.slots.to_string(),
                 &row.est_minutes.map(|minutes| hours(i64::from(minutes))).unwrap_or_default(),
                 &self.window(&row),

@@ -37,11 +37,6 @@ use known::Known;
 use write::Stamp;
 pub use write::WriteError;
 
-/// The purposes under which a member's data is sealed (`identity` opens it).
-pub(super) const PHONE_PURPOSE: &str = "phone";
-pub(super) const HOME_PURPOSE: &str = "home";
-pub(super) const SPECIAL_GROUP_PURPOSE: &str = "special_group";
-
 /// What a reversal of a record is posted for.
 pub(super) const RECORD_REVERSAL: &str = "service_record_reversal";
 pub(super) use crate::redemption::SOURCE as REDEMPTION;

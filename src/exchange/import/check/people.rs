@@ -5,13 +5,13 @@ use std::sync::Arc;
 use entity::id::MemberId;
 
 use super::{Context, minutes, optional};
-use crate::exchange::import::PHONE_PURPOSE;
 use crate::exchange::import::known::Person;
 use crate::exchange::import::rows::{Details, Hours, MemberRow, OpeningRow};
 use crate::exchange::report::Reason;
 use crate::exchange::row::Row;
 use crate::exchange::table::Table;
 use crate::exchange::{text, time};
+use crate::identity::sealed;
 
 const LONGEST_NAME: usize = 50;
 const MINUTES_OF_WEEK: u64 = 7 * 24 * 60;
@@ -54,7 +54,7 @@ pub(in super::super) fn member(cx: &mut Context<'_>, row: &Row) -> Result<Member
     };
     let region = cx.community(row.cell(REGION))?;
     cx.unique()?;
-    let phone_index = cx.keys.blind_index(PHONE_PURPOSE, &phone);
+    let phone_index = sealed::phone_index(cx.keys, &phone);
     if cx.known.phones.contains(&phone_index) {
         return Err(Reason::DUPLICATE_PHONE);
     }

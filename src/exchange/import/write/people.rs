@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, Value};
 use super::{Stamp, WriteError};
 use crate::db::Bulk;
 use crate::exchange::import::rows::{Accepted, MemberRow, OpeningRow};
-use crate::exchange::import::{HOME_PURPOSE, PHONE_PURPOSE, SPECIAL_GROUP_PURPOSE};
+use crate::identity::sealed::{self, Home};
 
 const MEMBER: [&str; 18] = [
     "id",
@@ -59,13 +59,14 @@ pub(in super::super) async fn members(
 }
 
 fn member(stamp: &Stamp, reference: &str, row: &MemberRow) -> [Value; 20] {
-    let seal = |purpose: &str, text: &str| stamp.keys.seal(purpose, text.as_bytes());
-    let home = row.details.home.map(|(lat, lon)| serde_json::json!({ "lat": lat, "lon": lon }).to_string());
+    let keys = &stamp.keys;
+    let home = row.details.home.map(|(lat, lon)| Home { lat: Some(lat), lon: Some(lon), address: None });
+    let group = row.details.special_group.as_deref();
     [
         row.id.into(),
         reference.into(),
         row.name.as_str().into(),
-        seal(PHONE_PURPOSE, &row.phone).into(),
+        sealed::seal_phone(keys, &row.phone).0.into(),
         row.phone_index.clone().into(),
         row.details.gender.into(),
         row.birth_year.into(),
@@ -76,8 +77,8 @@ fn member(stamp: &Stamp, reference: &str, row: &MemberRow) -> [Value; 20] {
         row.details.unit.into(),
         row.details.group_no.as_deref().into(),
         row.details.max_hours_week.into(),
-        row.details.special_group.as_deref().map(|group| seal(SPECIAL_GROUP_PURPOSE, group)).into(),
-        home.as_deref().map(|home| seal(HOME_PURPOSE, home)).into(),
+        group.map(|group| sealed::seal_special_group(keys, group)).into(),
+        home.map(|home| sealed::seal_home(keys, &home)).into(),
         row.details.registered_on.into(),
         false.into(),
         stamp.now.into(),

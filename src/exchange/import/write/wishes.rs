@@ -8,9 +8,9 @@ use sea_orm::{ConnectionTrait, Value};
 
 use super::{Stamp, WriteError, word};
 use crate::db::Bulk;
-use crate::exchange::import::SPECIAL_GROUP_PURPOSE;
 use crate::exchange::import::known::PROGRAMME;
 use crate::exchange::import::rows::{Accepted, WishRow};
+use crate::identity::sealed;
 
 /// Publishing needs one, and data sets have none.
 const RISK_NOTICE: &str = "由原系统导入：上门前请先与社区确认时间、地点和注意事项，量力而行。";
@@ -168,7 +168,7 @@ fn wish(stamp: &Stamp, parts: &Parts<'_>) -> [Value; 25] {
         wish.slots.into(),
         wish.window.0.into(),
         wish.window.1.into(),
-        group.map(|group| stamp.keys.seal(SPECIAL_GROUP_PURPOSE, group.as_bytes())).into(),
+        group.map(|group| sealed::seal_special_group(&stamp.keys, group)).into(),
         wish.est_minutes.into(),
         word(&wish.status),
         0.into(),
