@@ -11,6 +11,7 @@ mod db;
 mod exchange;
 mod house;
 mod http;
+mod identity;
 mod jobs;
 mod journey;
 mod migrations;
