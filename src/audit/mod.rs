@@ -3,6 +3,8 @@
 //! Details are codes, ids and numbers: never a name, a phone or a text that somebody wrote about a person, except the
 //! reason that staff give for opening somebody's data.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Utc};
 use entity::audit::{self, AuditOutcome};
 use entity::id::{AuditId, MemberId, StaffId};
@@ -77,7 +79,7 @@ impl AuditEvent {
 
     /// The object it was done to.
     #[must_use]
-    pub fn of(mut self, id: impl ToString) -> Self {
+    pub fn of(mut self, id: impl Display) -> Self {
         self.object_id = Some(id.to_string());
         self
     }

@@ -164,11 +164,12 @@ async fn redemptions(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Valu
 }
 
 async fn disclosures(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
-    use audit::{Column, Entity, Model};
+    use audit::{AuditOutcome, Column, Entity, Model};
     let rows = Entity::find()
         .filter(Column::ObjectKind.eq("member"))
         .filter(Column::ObjectId.eq(id.to_string()))
         .filter(Column::Action.eq("member.disclose"))
+        .filter(Column::Outcome.eq(AuditOutcome::Done))
         .order_by_asc(Column::At)
         .all(db)
         .await?;

@@ -79,6 +79,7 @@ pub struct Availability {
     pub until: HourMinute,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the validator hands it over so")]
 fn in_order(span: &Availability) -> Result<(), ValidationError> {
     if span.from < span.until {
         return Ok(());

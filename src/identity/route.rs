@@ -20,6 +20,7 @@ use super::member_code::{self, MemberCode};
 use super::members::{self, Disclose, MemberQuery};
 use super::profile::{self, Clarity, MemberView};
 use crate::app::{AppState, State};
+use crate::audit::{self, Actor, AuditEvent};
 use crate::http::{Call, Line, Listing, Page, Params, PathCode, PathId, Problem};
 
 /// The routes of this room.
@@ -253,9 +254,18 @@ async fn disclose(state: State, id: PathId<MemberId>, call: Call<Disclose>) -> R
     let (id, scope) = (*id, call.caller.scope());
     let exists = async || members::visible(state.db.read(), &scope, id).await?.map(drop).ok_or_else(Problem::not_found);
     let (body, once) = call.admit(exists).await?;
-    let (keys, now) = (state.keys.clone(), state.clock.now());
-    once.run(&state, StatusCode::CREATED, async move |txn| {
-        members::disclose(txn, &keys, &staff, id, &body.reason, now).await
-    })
-    .await
+    let (keys, now, actor) = (state.keys.clone(), state.clock.now(), staff.id);
+    let answer = once
+        .run(&state, StatusCode::CREATED, async move |txn| {
+            members::disclose(txn, &keys, &staff, id, &body.reason, now).await
+        })
+        .await;
+    if let Err(problem) = &answer
+        && problem.status() == StatusCode::NOT_FOUND
+    {
+        // Reaching for somebody elsewhere leaves a trace too.
+        let event = AuditEvent::new(Actor::Staff(actor), "member.disclose", "member", now).of(id).denied();
+        state.db.write(async move |txn| audit::record(txn, event.clone()).await).await?;
+    }
+    answer
 }

@@ -121,10 +121,10 @@ pub async fn station(db: &impl ConnectionTrait, id: StationId) -> Result<Option<
 /// # Errors
 /// The database's.
 pub async fn codes(db: &impl ConnectionTrait, list: &str) -> Result<Vec<CodeView>, DbErr> {
+    use code_item::Column;
     if list == "category" {
         return Ok(Category::iter().map(CodeView::category).collect());
     }
-    use code_item::Column;
     let rows = code_item::Entity::find().filter(Column::List.eq(list)).order_by_asc(Column::Code).all(db).await?;
     Ok(rows.into_iter().map(CodeView::from).collect())
 }

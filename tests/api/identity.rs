@@ -1,14 +1,20 @@
 //! Sign-in and what a token is worth.
 
 use ::entity::staff::Role;
-use ::entity::{member, staff};
+use ::entity::{member, rate_counter, session, staff};
+use std::io::Write as _;
+use std::process::Stdio;
+
 use chrono::TimeDelta;
 use linli::identity::password;
 use linli::identity::staff as accounts;
-use sea_orm::{ActiveModelTrait as _, DbErr, Set};
+use linli::jobs::run_once;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, Set,
+};
 use serde_json::{Value, json};
 
-use crate::support::{COMMUNITY, Staff, TestApp, at_once};
+use crate::support::{Backend, COMMUNITY, DISTRICT, FOREIGN, Staff, TestApp, at_once, expect_exit, linli};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -254,3 +260,85 @@ both!(sign_in_bodies_are_checked, async |app| {
     app.post("/api/v1/auth/wechat", json!({"code": "x"})).await.expect_problem(503, "unavailable");
     app.call("POST", "/api/v1/auth/staff").raw("text/plain", "{}").await.expect_problem(415, "unsupported_media_type");
 });
+
+both!(what_has_served_its_time_is_swept_away, async |app| {
+    let staff = manager(&app).await;
+    sign_in(&app, &staff.username).await;
+    by_password(&app, &staff.username, "wrong password").await.expect_problem(401, "unauthenticated");
+    let left = async || {
+        let db = app.state.db.read();
+        let theirs = session::Entity::find().filter(session::Column::StaffId.eq(staff.id));
+        (theirs.count(db).await.unwrap(), rate_counter::Entity::find().count(db).await.unwrap())
+    };
+    assert_eq!(left().await, (2, 2), "the seed's own session lives on");
+    run_once(&app.state, "sweep").await.unwrap();
+    assert_eq!(left().await, (2, 2));
+    app.clock.advance(TimeDelta::days(61));
+    run_once(&app.state, "sweep").await.unwrap();
+    assert_eq!(left().await, (1, 0));
+    assert!(counts(&app, &staff.token).await);
+});
+
+async fn accounts_and_tokens_are_made_on_the_command_line(backend: Backend) {
+    let Some(app) = TestApp::spawn(backend).await else { return };
+    let (member, station) = (app.seed().member().await, app.seed().station().await);
+    app.seed().member().in_region(FOREIGN).await;
+    let run = |arguments: &[&str], input: &str, code: i32| {
+        let mut command = linli(&app.database, arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        expect_exit(child.wait_with_output().unwrap(), code)
+    };
+    let add = |name: &str, more: &[&str], input: &str, code: i32| {
+        run(&[&["staff", "add", name, "--password-stdin", "--role"], more].concat(), input, code)
+    };
+    let station = station.id.to_string();
+    add(
+        "Wang",
+        &["clerk", "--region", DISTRICT, "--station", &station, "--member", &member.ref_id],
+        "a long password\n",
+        0,
+    );
+    add("wang", &["clerk", "--region", DISTRICT], "a long password", 1);
+    add("li", &["clerk", "--region", FOREIGN, "--station", &station], "a long password", 1);
+    add("li", &["clerk", "--region", "139999"], "a long password", 1);
+    add("li", &["clerk", "--region", DISTRICT, "--member", "M999999"], "a long password", 1);
+    add("li", &["clerk", "--region", "13"], "a long password", 2);
+    add("li", &["king", "--region", DISTRICT], "a long password", 2);
+    add("li", &["clerk", "--region", DISTRICT], "short", 2);
+    add("l i", &["clerk", "--region", DISTRICT], "a long password", 2);
+    run(&["staff", "add", "li", "--role", "clerk", "--region", DISTRICT], "", 2);
+
+    let said = run(&["token", "staff", "WANG"], "", 0);
+    let (name, token) = said.trim().split_once(' ').unwrap();
+    assert_eq!(name, "wang");
+    app.clock.set(chrono::Utc::now());
+    let me: Value = app.get("/api/v1/me").bearer(token).await.expect_status(200).json();
+    assert_eq!((&me["station_id"], &me["member_id"]), (&json!(station), &json!(member.id.to_string())));
+    let tokens = app.post("/api/v1/auth/staff", json!({"username": "wang", "password": "a long password"})).await;
+    tokens.expect_status(200);
+
+    let said = run(&["token", "members", "--region", COMMUNITY], "", 0);
+    let lines: Vec<_> = said.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert_eq!(lines.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [member.ref_id.as_str()]);
+    assert_eq!(app.get("/api/v1/me").bearer(lines[0].1).await.expect_status(200).id(), member.id.to_string());
+    assert_eq!(run(&["token", "members"], "", 0).lines().count(), 2);
+    assert_eq!(run(&["token", "members", "--limit", "1"], "", 0).lines().count(), 1);
+    run(&["token", "staff", "nobody"], "", 1);
+
+    run(&["staff", "disable", "wang"], "", 0);
+    app.get("/api/v1/me").bearer(token).await.expect_problem(401, "unauthenticated");
+    run(&["token", "staff", "wang"], "", 1);
+    run(&["staff", "disable", "nobody"], "", 1);
+    app.database.clone().remove().await;
+}
+
+#[actix_web::test]
+async fn accounts_and_tokens_are_made_on_the_command_line_on_sqlite() {
+    accounts_and_tokens_are_made_on_the_command_line(Backend::Sqlite).await;
+}
+
+#[actix_web::test]
+async fn accounts_and_tokens_are_made_on_the_command_line_on_postgres() {
+    accounts_and_tokens_are_made_on_the_command_line(Backend::Postgres).await;
+}

@@ -275,7 +275,7 @@ both!(opening_a_member_s_data_leaves_a_trace_that_the_member_sees, async |app| {
         .all(app.state.db.read())
         .await
         .unwrap();
-    assert_eq!(rows.len(), 2);
+    assert_eq!(rows.len(), 3, "two readings, one refusal");
     let export: Value = app.by(&known).get("/api/v1/me/export").await.expect_status(200).json();
     let told: Vec<_> =
         export["disclosures"].as_array().unwrap().iter().map(|row| row["reason"].as_str().unwrap()).collect();

@@ -48,13 +48,12 @@ pub(super) async fn sign_in(state: &AppState, address: IpAddr, code: &str) -> Re
         .db
         .write(async move |txn| {
             let known = member_identity::Entity::find_by_id((IdentityKind::Wechat, index.clone())).one(txn).await?;
-            let member = match known {
-                Some(known) => member::Entity::find_by_id(known.member_id).one(txn).await?,
-                None => {
-                    let made = row.clone().insert(txn).await?;
-                    member_identity::Entity::insert(identity.clone()).exec_without_returning(txn).await?;
-                    Some(made)
-                }
+            let member = if let Some(known) = known {
+                member::Entity::find_by_id(known.member_id).one(txn).await?
+            } else {
+                let made = row.clone().insert(txn).await?;
+                member_identity::Entity::insert(identity.clone()).exec_without_returning(txn).await?;
+                Some(made)
             };
             let member = member.ok_or(IdentityError::NotFound)?;
             Ok::<_, IdentityError>(begin(txn, &member, &started, ACTION).await?)

@@ -27,11 +27,10 @@ impl Verdict {
     pub(super) fn judge(&self, call: &'static str) -> Result<(), WechatError> {
         let error = match self.errcode {
             0 => return Ok(()),
-            40029 | 40163 => WechatError::CodeRefused,
+            // 40163 used already; 40097 and 47001, of getuserphonenumber, for what cannot be a code.
+            40029 | 40163 | 40097 | 47001 => WechatError::CodeRefused,
             40226 => WechatError::AccountBlocked,
             45011 => WechatError::TooOften,
-            // 40097 bad arguments and 47001 bad body: of getuserphonenumber, a code that cannot be one.
-            40097 | 47001 => WechatError::CodeRefused,
             code => WechatError::Unavailable(format!("errcode {code}")),
         };
         if matches!(error, WechatError::Unavailable(_)) {
