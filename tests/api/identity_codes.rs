@@ -309,6 +309,17 @@ both!(the_same_openid_is_the_same_member, async |app| {
     app.post("/api/v1/auth/wechat", forged).await.expect_problem(422, "validation_failed");
 });
 
+both!(first_sign_ins_at_once_make_one_member, async |app| {
+    let server = MockServer::start().await;
+    session_answer(json!({"openid": "o-1", "session_key": "k"})).mount(&server).await;
+    let app = with_gateways(app, &server).await;
+    let answers = at_once((0..6).map(|_| by_wechat(&app, "x"))).await;
+    let mut ids: Vec<_> = answers.into_iter().map(|answer| answer.expect_status(200).at("/subject/id")).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(member::Entity::find().count(app.state.db.read()).await.unwrap(), 1);
+});
+
 both!(what_wechat_refuses_has_a_name, async |app| {
     let table = [
         (40029, 401, "wechat_code_rejected"),
@@ -351,7 +362,7 @@ both!(a_wechat_that_answers_nonsense_or_nothing_is_unavailable, async |app| {
     by_wechat(&app, "x").await.expect_problem(503, "unavailable");
 });
 
-fn phone_answer(number: &str, country: Value, appid: &str) -> Value {
+fn phone_answer(number: &str, country: &Value, appid: &str) -> Value {
     json!({"errcode": 0, "errmsg": "ok", "phone_info": {"phoneNumber": number, "purePhoneNumber": number,
         "countryCode": country, "watermark": {"timestamp": 1, "appid": appid}}})
 }
@@ -387,7 +398,7 @@ both!(the_phone_of_wechat_joins_the_account_with_the_imported_member, async |app
     session_answer(json!({"openid": "o-1", "session_key": "k"})).mount(&server).await;
     token_endpoint(&server, "T1", 1).await;
     let member = app.seed().member().volunteer().await;
-    phone_endpoint("T1", phone_answer(&member.phone, json!(86), APPID)).mount(&server).await;
+    phone_endpoint("T1", phone_answer(&member.phone, &json!(86), APPID)).mount(&server).await;
     let app = with_gateways(app, &server).await;
     let token = newcomer(&app).await;
     let me = app.by(&token);
@@ -407,7 +418,7 @@ both!(a_phone_that_nobody_has_becomes_the_caller_s, async |app| {
     let server = MockServer::start().await;
     session_answer(json!({"openid": "o-1", "session_key": "k"})).mount(&server).await;
     token_endpoint(&server, "T1", 1).await;
-    phone_endpoint("T1", phone_answer("13900000001", json!("86"), APPID)).mount(&server).await;
+    phone_endpoint("T1", phone_answer("13900000001", &json!("86"), APPID)).mount(&server).await;
     let app = with_gateways(app, &server).await;
     let me = newcomer(&app).await;
     let linked = app.by(&me).post("/api/v1/me/phone", json!({"wechat_code": "p"})).await.expect_status(200);
@@ -417,9 +428,9 @@ both!(a_phone_that_nobody_has_becomes_the_caller_s, async |app| {
 
 both!(phones_of_other_apps_and_countries_are_refused, async |app| {
     for (answer, status) in [
-        (phone_answer("13900000001", json!("86"), "wx-another"), 422),
-        (phone_answer("13900000001", json!("852"), APPID), 422),
-        (phone_answer("02112345678", json!("86"), APPID), 422),
+        (phone_answer("13900000001", &json!("86"), "wx-another"), 422),
+        (phone_answer("13900000001", &json!("852"), APPID), 422),
+        (phone_answer("02112345678", &json!("86"), APPID), 422),
         (json!({"errcode": 40029, "errmsg": "invalid code"}), 422),
         (json!({"errcode": 45009, "errmsg": "quota"}), 503),
     ] {
@@ -440,9 +451,9 @@ both!(one_access_token_serves_all_nodes_and_is_refreshed_by_one, async |app| {
     session_answer(json!({"openid": "o-1", "session_key": "k"})).mount(&server).await;
     token_endpoint(&server, "T1", 1).await;
     token_endpoint(&server, "T2", 9).await;
-    phone_endpoint("T1", phone_answer("13900000001", json!("86"), APPID)).up_to_n_times(8).mount(&server).await;
+    phone_endpoint("T1", phone_answer("13900000001", &json!("86"), APPID)).up_to_n_times(8).mount(&server).await;
     phone_endpoint("T1", json!({"errcode": 40001, "errmsg": "expired"})).mount(&server).await;
-    phone_endpoint("T2", phone_answer("13900000001", json!("86"), APPID)).mount(&server).await;
+    phone_endpoint("T2", phone_answer("13900000001", &json!("86"), APPID)).mount(&server).await;
     let node = with_gateways(app.second_node().await, &server).await;
     let app = with_gateways(app, &server).await;
     let me = newcomer(&app).await;

@@ -1,5 +1,7 @@
 //! Regions, stations and coded lists: public to read, stations made by managers of the subtree.
 
+use std::fmt::Write as _;
+
 use ::entity::audit::{self, AuditOutcome};
 use ::entity::code_item;
 use ::entity::id::StationId;
@@ -39,7 +41,11 @@ both!(regions_are_listed_by_parent_level_and_name, async |app| {
 });
 
 fn urlencoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        write!(encoded, "%{byte:02X}").unwrap();
+    }
+    encoded
 }
 
 both!(stations_are_listed_by_subtree, async |app| {

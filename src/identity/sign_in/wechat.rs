@@ -12,6 +12,7 @@ use super::member::{Outcome, begin, newcomer};
 use super::{Attempt, Tokens, not_offered};
 use crate::app::AppState;
 use crate::audit::Actor;
+use crate::db::Txn;
 use crate::http::Problem;
 use crate::identity::error::IdentityError;
 use crate::identity::sealed::OPENID;
@@ -43,33 +44,49 @@ pub(super) async fn sign_in(state: &AppState, address: IpAddr, code: &str) -> Re
         member_id: Set(id),
         created_at: Set(attempt.now),
     };
-    let started = attempt.clone();
-    let outcome = state
-        .db
-        .write(async move |txn| {
-            let known = member_identity::Entity::find_by_id((IdentityKind::Wechat, index.clone())).one(txn).await?;
-            let member = if let Some(known) = known {
-                member::Entity::find_by_id(known.member_id).one(txn).await?
-            } else {
-                let made = row.clone().insert(txn).await?;
-                member_identity::Entity::insert(identity.clone()).exec_without_returning(txn).await?;
-                Some(made)
-            };
-            let member = member.ok_or(IdentityError::NotFound)?;
-            Ok::<_, IdentityError>(begin(txn, &member, &started, ACTION).await?)
-        })
-        .await?;
+    let newcomer = Newcomer { row, identity };
+    let outcome = match enter(state, attempt.clone(), index.clone(), newcomer.clone()).await {
+        // Two first sign-ins at once: by now the other has made the member.
+        Err(IdentityError::Raced) => enter(state, attempt.clone(), index, newcomer).await?,
+        other => other?,
+    };
     match outcome {
         Outcome::In(subject) => Ok(Tokens::new(attempt.pair, *subject)),
         Outcome::Refused | Outcome::Disabled => Err(IdentityError::AccountDisabled.into()),
     }
 }
 
+#[derive(Clone)]
+struct Newcomer {
+    row: member::ActiveModel,
+    identity: member_identity::ActiveModel,
+}
+
+async fn enter(
+    state: &AppState,
+    attempt: Attempt,
+    index: Vec<u8>,
+    newcomer: Newcomer,
+) -> Result<Outcome, IdentityError> {
+    let enter = async move |txn: &Txn| {
+        let known = member_identity::Entity::find_by_id((IdentityKind::Wechat, index.clone())).one(txn).await?;
+        let member = if let Some(known) = known {
+            member::Entity::find_by_id(known.member_id).one(txn).await?
+        } else {
+            let made = newcomer.row.clone().insert(txn).await?;
+            member_identity::Entity::insert(newcomer.identity.clone()).exec_without_returning(txn).await?;
+            Some(made)
+        };
+        let member = member.ok_or(IdentityError::NotFound)?;
+        Ok::<_, IdentityError>(begin(txn, &member, &attempt, ACTION).await?)
+    };
+    state.db.write(enter).await
+}
+
 /// A refused code counts against the address.
 async fn refuse(state: &AppState, attempt: Attempt, error: WechatError) -> Result<Problem, Problem> {
     if matches!(error, WechatError::CodeRefused | WechatError::Foreign | WechatError::AccountBlocked) {
-        let write =
-            async move |txn: &crate::db::Txn| attempt.failed(txn, attempt.event(Actor::Anonymous, ACTION)).await;
+        let write = async move |txn: &Txn| attempt.failed(txn, attempt.event(Actor::Anonymous, ACTION)).await;
         state.db.write(write).await?;
     }
     Ok(problem(&error))
