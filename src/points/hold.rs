@@ -5,7 +5,9 @@ use entity::balance;
 use entity::hold::{self, HoldStatus};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, Statement, Value,
+};
 
 use super::account;
 use super::bucket;
@@ -19,37 +21,67 @@ use super::ledger::{self, Posting};
 /// # Errors
 /// [`PointsError::Insufficient`] where less is available; a source has one hold: a second is a unique violation.
 pub async fn open(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
+    if db.get_database_backend() == DbBackend::Postgres {
+        if open_in_one(db, posting).await? {
+            return Ok(());
+        }
+    } else if raise_held(db, posting).await? {
+        return Ok(insert(db, posting).await?);
+    }
     let amount = posting.amount.hundredths();
-    let id = account::of_member(posting.programme, posting.member_id);
-    let fast = balance::Entity::update_many()
+    let settled = bucket::settle(db, posting).await?;
+    let available = settled.map_or(0, |(row, _)| row.balance - row.held);
+    if available < amount {
+        let available = Points::from_hundredths(available);
+        return Err(PointsError::Insufficient { needed: posting.amount, available });
+    }
+    lower_held(db, posting, -amount).await?;
+    Ok(insert(db, posting).await?)
+}
+
+/// The fast way of an account without dated points; false where it is not open.
+async fn raise_held(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<bool, DbErr> {
+    let amount = posting.amount.hundredths();
+    let raised = balance::Entity::update_many()
         .col_expr(balance::Column::Held, Expr::col(balance::Column::Held).add(amount))
-        .filter(balance::Column::AccountId.eq(id))
+        .filter(balance::Column::AccountId.eq(account::of_member(posting.programme, posting.member_id)))
         .filter(balance::Column::Dated.eq(0))
         .filter(Expr::col(balance::Column::Balance).sub(Expr::col(balance::Column::Held)).gte(amount))
         .exec(db)
         .await?;
-    if fast.rows_affected == 0 {
-        let settled = bucket::settle(db, posting).await?;
-        let available = settled.map_or(0, |(row, _)| row.balance - row.held);
-        if available < amount {
-            return Err(PointsError::Insufficient {
-                needed: posting.amount,
-                available: Points::from_hundredths(available),
-            });
-        }
-        lower_held(db, posting, -amount).await?;
-    }
+    Ok(raised.rows_affected == 1)
+}
+
+async fn insert(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), DbErr> {
     let row = hold::ActiveModel {
         source_kind: Set(posting.source.kind.to_owned()),
         source_id: Set(posting.source.id),
-        account_id: Set(id),
-        amount: Set(amount),
+        account_id: Set(account::of_member(posting.programme, posting.member_id)),
+        amount: Set(posting.amount.hundredths()),
         status: Set(HoldStatus::Open),
         created_at: Set(posting.posted_at),
         ended_at: Set(None),
     };
-    hold::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    hold::Entity::insert(row).exec_without_returning(db).await.map(drop)
+}
+
+/// [`raise_held`] and [`insert`] in one round trip to PostgreSQL.
+const OPEN: &str = "WITH raised AS (
+    UPDATE balance SET held = held + $2 WHERE account_id = $1 AND dated = 0 AND balance - held >= $2 RETURNING account_id
+)
+INSERT INTO hold (source_kind, source_id, account_id, amount, status, created_at)
+SELECT $3, $4, account_id, $2, 'open', $5 FROM raised";
+
+async fn open_in_one(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<bool, DbErr> {
+    let values: [Value; 5] = [
+        account::of_member(posting.programme, posting.member_id).into(),
+        posting.amount.hundredths().into(),
+        posting.source.kind.into(),
+        posting.source.id.into(),
+        posting.posted_at.into(),
+    ];
+    let opened = db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, OPEN, values)).await?;
+    Ok(opened.rows_affected() == 1)
 }
 
 /// Spends what is held for the posting's source.

@@ -11,7 +11,10 @@ use entity::journal::JournalKind;
 use entity::{balance, entry, journal};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
+    Statement, Value,
+};
 use uuid::Uuid;
 
 use super::account;
@@ -98,7 +101,6 @@ pub(super) async fn credit(
     lots: &[Lot],
     reverses: Option<JournalId>,
 ) -> Result<(), PointsError> {
-    account::open(db, [account::member_row(posting.programme, posting.member_id)]).await?;
     write(db, posting, books, lots, reverses).await?;
     let id = account::of_member(posting.programme, posting.member_id);
     let amount = posting.amount.hundredths();
@@ -138,7 +140,8 @@ pub(super) async fn open_balance(db: &impl ConnectionTrait, id: AccountId) -> Re
     raise(db, id, 0, 0, 0).await
 }
 
-/// Writes the journal and its entries: the member's lines as `lots` say, signed, and the books' line against them.
+/// Writes the journal and its entries: the member's lines as `lots` say, signed, and the books' line against them. Makes
+/// sure that both accounts are there.
 pub(super) async fn write(
     db: &impl ConnectionTrait,
     posting: &Posting<'_>,
@@ -146,7 +149,27 @@ pub(super) async fn write(
     lots: &[Lot],
     reverses: Option<JournalId>,
 ) -> Result<(), PointsError> {
-    account::open(db, [account::books_row(posting.programme, books, posting.community)]).await?;
+    match lots {
+        [lot] if db.get_database_backend() == DbBackend::Postgres => {
+            write_in_one(db, posting, books, *lot, reverses).await?;
+        }
+        _ => write_in_three(db, posting, books, lots, reverses).await?,
+    }
+    Ok(())
+}
+
+async fn write_in_three(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    books: AccountKind,
+    lots: &[Lot],
+    reverses: Option<JournalId>,
+) -> Result<(), DbErr> {
+    let accounts = [
+        account::member_row(posting.programme, posting.member_id),
+        account::books_row(posting.programme, books, posting.community),
+    ];
+    account::open(db, accounts).await?;
     let row = journal::ActiveModel {
         id: Set(posting.journal_id),
         programme: Set(posting.programme.to_owned()),
@@ -162,9 +185,8 @@ pub(super) async fn write(
     };
     journal::Entity::insert(row).exec_without_returning(db).await?;
     let member = account::of_member(posting.programme, posting.member_id);
-    let against: i64 = lots.iter().map(|lot| -lot.amount).sum();
-    let other =
-        (account::of_books(posting.programme, books, posting.community), Lot { expires_on: None, amount: against });
+    let against = Lot { expires_on: None, amount: lots.iter().map(|lot| -lot.amount).sum() };
+    let other = (account::of_books(posting.programme, books, posting.community), against);
     let lines = lots.iter().map(|lot| (member, *lot)).chain([other]);
     let rows = (1_i16..).zip(lines).map(|(line, (account_id, lot))| entry::ActiveModel {
         journal_id: Set(posting.journal_id),
@@ -173,8 +195,49 @@ pub(super) async fn write(
         amount: Set(lot.amount),
         expires_on: Set(lot.expires_on),
     });
-    entry::Entity::insert_many(rows).exec_without_returning(db).await?;
-    Ok(())
+    entry::Entity::insert_many(rows).exec_without_returning(db).await.map(drop)
+}
+
+/// What [`write_in_three`] does for one lot, in one round trip to PostgreSQL, which looks at foreign keys when the whole
+/// statement is done.
+const WRITE: &str = "WITH opened AS (
+    INSERT INTO account (id, programme, kind, member_id, region_code)
+    VALUES ($1, $3, 'member', $4, NULL), ($2, $3, $5, NULL, $6) ON CONFLICT DO NOTHING
+), posted AS (
+    INSERT INTO journal (id, programme, kind, source_kind, source_id, reason, actor_kind, actor_id, reverses_id, at, posted_at)
+    VALUES ($7, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+)
+INSERT INTO entry (journal_id, line, account_id, amount, expires_on) VALUES ($7, 1, $1, $17, $18), ($7, 2, $2, $19, NULL)";
+
+async fn write_in_one(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    books: AccountKind,
+    lot: Lot,
+    reverses: Option<JournalId>,
+) -> Result<(), DbErr> {
+    let values: [Value; 19] = [
+        account::of_member(posting.programme, posting.member_id).into(),
+        account::of_books(posting.programme, books, posting.community).into(),
+        posting.programme.into(),
+        posting.member_id.into(),
+        books.to_value().into(),
+        posting.community.into(),
+        posting.journal_id.into(),
+        posting.kind.to_value().into(),
+        posting.source.kind.into(),
+        posting.source.id.into(),
+        posting.reason.into(),
+        posting.actor.kind().into(),
+        posting.actor.id().into(),
+        reverses.map(Uuid::from).into(),
+        posting.at.into(),
+        posting.posted_at.into(),
+        lot.amount.into(),
+        lot.expires_on.into(),
+        (-lot.amount).into(),
+    ];
+    db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, WRITE, values)).await.map(drop)
 }
 
 pub(super) fn negative(lots: &[Lot]) -> Vec<Lot> {

@@ -8,9 +8,10 @@ use entity::{goods, setting, station};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, IntoActiveModel as _,
-    JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationDef,
+    ActiveEnum as _, ColumnTrait as _, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, FromQueryResult,
+    IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationDef, Statement, Value,
 };
+use uuid::Uuid;
 
 use super::domain::{REFUND, RedemptionStep, SOURCE, read_code};
 use super::error::RedemptionError;
@@ -55,8 +56,7 @@ pub async fn reserve(db: &impl ConnectionTrait, order: &Order, moment: &Moment) 
     let row = offer.redemption(order, moment, RedemptionChannel::App)?;
     hold::open(db, &posting(&row, moment)).await?;
     offer.respect_limit(db, order).await?;
-    Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
-    take_stock(db, &offer, order.quantity).await?;
+    place(db, &row).await?;
     Ok(row)
 }
 
@@ -82,8 +82,7 @@ pub async fn sell(
     row.fulfilled_by = Some(clerk.id);
     points::post(db, &posting(&row, moment)).await?;
     offer.respect_limit(db, order).await?;
-    Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
-    take_stock(db, &offer, order.quantity).await?;
+    place(db, &row).await?;
     Ok(row)
 }
 
@@ -336,20 +335,60 @@ impl Offer {
     }
 }
 
-/// The last statement of an order: the row for which many compete.
-async fn take_stock(db: &impl ConnectionTrait, offer: &Offer, quantity: i32) -> Result<(), RedemptionError> {
-    let taken = goods::Entity::update_many()
-        .col_expr(goods::Column::Stock, Expr::col(goods::Column::Stock).sub(quantity))
-        .filter(goods::Column::Id.eq(offer.id))
-        .filter(goods::Column::Active.eq(true))
-        .filter(goods::Column::Stock.gte(quantity))
-        .exec(db)
-        .await?;
-    if taken.rows_affected == 1 {
+/// Writes the redemption and takes the stock, last: the row for which many compete.
+async fn place(db: &impl ConnectionTrait, row: &Model) -> Result<(), RedemptionError> {
+    let placed = if db.get_database_backend() == DbBackend::Postgres {
+        place_in_one(db, row).await?
+    } else {
+        Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
+        take_stock(db, row).await?
+    };
+    if placed {
         return Ok(());
     }
-    let left = goods::Entity::find_by_id(offer.id).one(db).await?.filter(|found| found.active);
+    let left = goods::Entity::find_by_id(row.goods_id).one(db).await?.filter(|found| found.active);
     Err(left.map_or(RedemptionError::NotFound, |found| RedemptionError::OutOfStock { left: found.stock }))
+}
+
+async fn take_stock(db: &impl ConnectionTrait, row: &Model) -> Result<bool, DbErr> {
+    let taken = goods::Entity::update_many()
+        .col_expr(goods::Column::Stock, Expr::col(goods::Column::Stock).sub(row.quantity))
+        .filter(goods::Column::Id.eq(row.goods_id))
+        .filter(goods::Column::Active.eq(true))
+        .filter(goods::Column::Stock.gte(row.quantity))
+        .exec(db)
+        .await?;
+    Ok(taken.rows_affected == 1)
+}
+
+/// The insert and [`take_stock`] in one round trip to PostgreSQL.
+const PLACE: &str = "WITH taken AS (
+    UPDATE goods SET stock = stock - $2 WHERE id = $1 AND active AND stock >= $2 RETURNING id
+)
+INSERT INTO redemption (goods_id, quantity, id, member_id, station_id, region_code, programme, points, status, channel, code,
+    created_at, expires_at, fulfilled_at, fulfilled_by)
+SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM taken";
+
+async fn place_in_one(db: &impl ConnectionTrait, row: &Model) -> Result<bool, DbErr> {
+    let values: [Value; 15] = [
+        row.goods_id.into(),
+        row.quantity.into(),
+        row.id.into(),
+        row.member_id.into(),
+        row.station_id.into(),
+        row.region_code.as_str().into(),
+        row.programme.as_str().into(),
+        row.points.into(),
+        row.status.to_value().into(),
+        row.channel.to_value().into(),
+        row.code.as_deref().into(),
+        row.created_at.into(),
+        row.expires_at.into(),
+        row.fulfilled_at.into(),
+        row.fulfilled_by.map(Uuid::from).into(),
+    ];
+    let placed = db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, PLACE, values)).await?;
+    Ok(placed.rows_affected() == 1)
 }
 
 async fn return_stock(db: &impl ConnectionTrait, id: GoodsId, quantity: i32) -> Result<(), DbErr> {
