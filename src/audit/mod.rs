@@ -5,12 +5,16 @@
 
 use std::fmt::Display;
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use entity::audit::{self, AuditOutcome};
 use entity::id::{AuditId, MemberId, StaffId};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::db::{Db, Txn};
+use crate::http::Problem;
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,4 +126,23 @@ pub async fn record(db: &impl ConnectionTrait, event: AuditEvent) -> Result<(), 
         detail: Set(event.detail),
     };
     audit::Entity::insert(row).exec_without_returning(db).await.map(drop)
+}
+
+/// Leaves a trace where staff tried to act on something that exists, but not for them. The answer stays the same 404 as for
+/// an id that nobody has.
+///
+/// # Errors
+/// `outcome`'s own; the database's.
+pub async fn note_elsewhere<T>(
+    db: &Db,
+    outcome: Result<T, Problem>,
+    event: AuditEvent,
+    exists: impl AsyncFnOnce() -> Result<bool, DbErr>,
+) -> Result<T, Problem> {
+    let is_missing = outcome.as_ref().is_err_and(|problem| problem.status() == StatusCode::NOT_FOUND);
+    if is_missing && exists().await? {
+        let event = event.denied();
+        db.write(async move |txn: &Txn| record(txn, event.clone()).await).await?;
+    }
+    outcome
 }

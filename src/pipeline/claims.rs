@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use entity::claim;
 use entity::id::{ClaimId, MemberId, ServiceRecordId, TaskId};
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use super::follow::task_moved;
+use crate::audit::{self, Actor, AuditEvent};
 use crate::crypto::Keys;
 use crate::identity::{Clerk, Manager, Volunteer};
 use crate::notify::{self, Message};
@@ -88,6 +90,7 @@ pub async fn miss(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = claims::miss(db, clerk, id, reason, now).await?;
+    audit::record(db, by_staff(clerk, "claim.no_show", &moved.claim, now)).await?;
     tell(db, moved, notice::missed, now).await
 }
 
@@ -103,6 +106,10 @@ pub async fn check_in(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = attendance::check_in(db, keys, id, proof, now).await?;
+    if let Proof::Staff { clerk, at } = proof {
+        let event = by_staff(clerk, "claim.check_in", &moved.claim, now);
+        audit::record(db, event.with(json!({"at": at}))).await?;
+    }
     let told = task_moved(db, &moved, now).await?;
     notify::tell_all(db, told, now).await?;
     Ok(moved.claim)
@@ -121,7 +128,15 @@ pub async fn check_out(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = attendance::check_out(db, keys, id, proof, record, now).await?;
+    if let Proof::Staff { clerk, at } = proof {
+        let event = by_staff(clerk, "claim.check_out", &moved.claim, now);
+        audit::record(db, event.with(json!({"at": at}))).await?;
+    }
     tell(db, moved, notice::checked_out, now).await
+}
+
+fn by_staff(clerk: &Clerk, action: &'static str, claim: &claim::Model, now: DateTime<Utc>) -> AuditEvent {
+    AuditEvent::new(Actor::Staff(clerk.id), action, "claim", now).of(claim.id).in_region(&claim.region_code)
 }
 
 /// Lets the source follow, and tells both sides.

@@ -12,6 +12,7 @@ use validator::Validate;
 
 use super::claims;
 use crate::app::{AppState, State};
+use crate::audit::{self, Actor, AuditEvent};
 use crate::db::Txn;
 use crate::http::{Call, Instant, Line, Listing, Once, PathId, Problem};
 use crate::identity::{Caller, Scope};
@@ -67,9 +68,11 @@ async fn claim_task(state: State, id: PathId<TaskId>, call: Call<ClaimTask>) -> 
 pub struct OfferTask {
     /// Volunteers of the task's district, each once.
     #[validate(length(min = 1, max = 100))]
+    #[schema(min_items = 1, max_items = 100)]
     member_ids: Vec<MemberId>,
     /// How long they may take to answer; at most seven days, and never beyond the window's end.
     #[validate(range(min = 1, max = 10080))]
+    #[schema(minimum = 1, maximum = 10080)]
     expires_in_minutes: i64,
 }
 
@@ -144,9 +147,11 @@ pub struct CheckClaim {
     code: Option<Line<64>>,
     /// Degrees north.
     #[validate(range(min = -90.0, max = 90.0))]
+    #[schema(minimum = -90, maximum = 90)]
     lat: Option<f64>,
     /// Degrees east.
     #[validate(range(min = -180.0, max = 180.0))]
+    #[schema(minimum = -180, maximum = 180)]
     lon: Option<f64>,
     /// For staff: when it was, within the window and not in the future. The record is then of grade D.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
@@ -188,10 +193,13 @@ impl CheckClaim {
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/check-in")]
 async fn check_in(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) -> Result<HttpResponse, Problem> {
+    let caller = call.caller.clone();
     let (proof, once) = proof(&state, *id, call).await?;
     let (id, keys, now) = (*id, state.keys.clone(), state.clock.now());
-    answer(&state, once, StatusCode::OK, None, async move |txn| claims::check_in(txn, &keys, id, &proof, now).await)
-        .await
+    let outcome = answer(&state, once, StatusCode::OK, None, async move |txn| {
+        claims::check_in(txn, &keys, id, &proof, now).await
+    });
+    traced(&state, &caller, (id, "claim.check_in"), outcome.await).await
 }
 
 /// Check out, which opens the service record. For the claim's volunteer and clerks.
@@ -199,13 +207,14 @@ async fn check_in(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) -> 
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/check-out")]
 async fn check_out(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) -> Result<HttpResponse, Problem> {
+    let caller = call.caller.clone();
     let (proof, once) = proof(&state, *id, call).await?;
     let (id, keys, now) = (*id, state.keys.clone(), state.clock.now());
     let record = ServiceRecordId::new();
-    answer(&state, once, StatusCode::OK, Some(record), async move |txn| {
+    let outcome = answer(&state, once, StatusCode::OK, Some(record), async move |txn| {
         claims::check_out(txn, &keys, id, &proof, record, now).await
-    })
-    .await
+    });
+    traced(&state, &caller, (id, "claim.check_out"), outcome.await).await
 }
 
 /// Note that nobody came, once the window has begun. For clerks.
@@ -213,13 +222,26 @@ async fn check_out(state: State, id: PathId<ClaimId>, call: Call<CheckClaim>) ->
     responses((status = 200, body = ClaimView)))]
 #[post("/claims/{claim_id}/no-show")]
 async fn miss_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimReason>) -> Result<HttpResponse, Problem> {
-    let (clerk, scope) = (call.caller.clerk()?, call.caller.scope());
-    let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
+    let (clerk, caller) = (call.caller.clerk()?, call.caller.clone());
+    let (body, once) = call.admit(exists(&state, &caller.scope(), *id)).await?;
     let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, None, async move |txn| {
+    let outcome = answer(&state, once, StatusCode::OK, None, async move |txn| {
         claims::miss(txn, &clerk, id, body.reason.as_deref(), now).await
-    })
-    .await
+    });
+    traced(&state, &caller, (id, "claim.no_show"), outcome.await).await
+}
+
+/// Staff of elsewhere leave a trace.
+async fn traced(
+    state: &AppState,
+    caller: &Caller,
+    (id, action): (ClaimId, &'static str),
+    outcome: Result<HttpResponse, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let Caller::Staff(staff) = caller else { return outcome };
+    let event = AuditEvent::new(Actor::Staff(staff.id), action, "claim", state.clock.now());
+    let event = event.of(id).in_region(&staff.region);
+    audit::note_elsewhere(&state.db, outcome, event, async || task::claim::exists(state.db.read(), id).await).await
 }
 
 /// The proof of a check, judged in the contract's order: role, 404, body.

@@ -253,6 +253,14 @@ pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: ClaimId) -> Resu
         .ok_or(TaskError::NotFound)
 }
 
+/// Whether there is such a claim, whoever may see it.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(db: &impl ConnectionTrait, id: ClaimId) -> Result<bool, DbErr> {
+    claim::Entity::find_by_id(id).exists(db).await
+}
+
 /// Why no slot was to be had, in the order of the contract.
 async fn refusal(
     db: &impl ConnectionTrait,

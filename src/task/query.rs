@@ -58,11 +58,11 @@ impl<'de> Deserialize<'de> for Near {
 pub struct TaskQuery {
     pub status: Option<TaskStatus>,
     /// This region's subtree.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{6,30}$")]
     pub region: Option<RegionCode>,
     pub category: Option<Category>,
     /// A code of the list `skill`.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 32)]
     pub skill: Option<Line<32>>,
     /// Windows that end after this instant.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -71,10 +71,10 @@ pub struct TaskQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     pub until: Option<Instant>,
     /// `LAT,LON`: nearest first.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^-?[0-8]?[0-9](\\.[0-9]{1,9})?,-?(1[0-7][0-9]|[0-9]?[0-9])(\\.[0-9]{1,9})?$")]
     pub near: Option<Near>,
     /// Part of title or body.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
     pub q: Option<Line<100>>,
     #[serde(flatten)]
     #[validate(nested)]
@@ -275,7 +275,7 @@ async fn skills_of(
 #[into_params(parameter_in = Query)]
 pub struct ClaimQuery {
     /// Id of a task; one that is not visible has no claims.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<uuid::Uuid>)]
     pub task: Option<Line<64>>,
     pub status: Option<ClaimStatus>,
     #[serde(flatten)]

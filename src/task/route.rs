@@ -47,7 +47,8 @@ async fn get_task(state: State, caller: Caller, id: PathId<TaskId>) -> Result<we
 }
 
 /// The code to show as QR at the place; it changes every 30 seconds. For clerks.
-#[utoipa::path(tag = "task", params(("task_id" = TaskId, Path)), responses((status = 200, body = CheckInCodeView)))]
+#[utoipa::path(tag = "task", params(("task_id" = TaskId, Path)), responses((status = 200, body = CheckInCodeView),
+    (status = 409, description = "`task_closed`", body = Problem, content_type = "application/problem+json")))]
 #[get("/tasks/{task_id}/check-in-code")]
 async fn get_check_in_code(
     state: State,

@@ -10,7 +10,9 @@
 pub mod domain;
 pub mod error;
 pub mod follow;
+pub mod intake;
 pub mod notice;
+pub mod outcome;
 pub mod query;
 mod round;
 pub mod route;

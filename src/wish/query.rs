@@ -33,7 +33,7 @@ use crate::task::service as tasks;
 pub struct WishQuery {
     pub status: Option<WishStatus>,
     /// This region's subtree.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{6,30}$")]
     pub region: Option<RegionCode>,
     /// Only those that the caller asked for.
     pub mine: Option<bool>,

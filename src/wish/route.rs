@@ -12,11 +12,13 @@ use validator::Validate;
 
 use super::ADDRESS_PURPOSE;
 use super::error::WishError;
+use super::intake::{self, Decision, NewWish, Review};
+use super::outcome::{self, Canceller};
 use super::query::{self, WishQuery};
-use super::service::{self, Canceller, Decision, NewWish, Review};
+use super::service;
 use super::view::WishView;
 use crate::app::{AppState, State};
-use crate::audit;
+use crate::audit::{self, Actor, AuditEvent};
 use crate::db::Txn;
 use crate::http::{Call, Instant, Line, Listing, Once, Page, Params, PathId, Problem, Text};
 use crate::identity::{Caller, Scope};
@@ -61,9 +63,11 @@ impl From<WindowBody> for Window {
 pub struct PlaceBody {
     /// Degrees north.
     #[validate(range(min = -90.0, max = 90.0))]
+    #[schema(minimum = -90, maximum = 90)]
     lat: f64,
     /// Degrees east.
     #[validate(range(min = -180.0, max = 180.0))]
+    #[schema(minimum = -180, maximum = 180)]
     lon: f64,
     /// Kept sealed; shown to the volunteer while the claim is open.
     address: Option<Line<200>>,
@@ -83,10 +87,12 @@ pub struct PostWish {
     /// Codes of the list `skill`.
     #[serde(default)]
     #[validate(length(max = 20))]
+    #[schema(max_items = 20)]
     skills: Vec<Line<32>>,
     /// How many volunteers are wanted.
     #[serde(default = "one")]
     #[validate(range(min = 1, max = 1000))]
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
     slots: i32,
     window: WindowBody,
     #[validate(nested)]
@@ -137,10 +143,7 @@ async fn post_wish(state: State, call: Call<PostWish>) -> Result<HttpResponse, P
         address_sealed: address.map(|address| state.keys.seal(ADDRESS_PURPOSE, address.as_bytes())),
     };
     let now = state.clock.now();
-    answer(&state, once, StatusCode::CREATED, caller.scope(), async move |txn| {
-        service::post(txn, new.clone(), now).await
-    })
-    .await
+    answer(&state, once, StatusCode::CREATED, caller, async move |txn| intake::post(txn, new.clone(), now).await).await
 }
 
 /// How a submitted wish is decided.
@@ -164,6 +167,7 @@ pub struct ReviewWish {
     category: Option<Category>,
     /// Instead of the requester's choice.
     #[validate(length(max = 20))]
+    #[schema(max_items = 20)]
     skills: Option<Vec<Line<32>>>,
     /// Check-in asks for the place beside the code.
     #[serde(default)]
@@ -176,7 +180,7 @@ pub struct ReviewWish {
 #[post("/wishes/{wish_id}/review")]
 async fn review_wish(state: State, id: PathId<WishId>, call: Call<ReviewWish>) -> Result<HttpResponse, Problem> {
     let manager = call.caller.manager()?;
-    let scope = call.caller.scope();
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let decision = match (body.decision, body.risk_notice, body.reason) {
         (ReviewDecision::Publish, Some(risk_notice), _) => {
@@ -195,8 +199,8 @@ async fn review_wish(state: State, id: PathId<WishId>, call: Call<ReviewWish>) -
     let skills = body.skills.map(|skills| skills.into_iter().map(Line::into_inner).collect());
     let review = Review { decision, category: body.category, skills };
     let (id, task, now) = (*id, TaskId::new(), state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::review(txn, &manager, id, &review, task, now).await
+    change(&state, once, caller, (id, "wish.review"), async move |txn| {
+        intake::review(txn, &manager, id, &review, task, now).await
     })
     .await
 }
@@ -217,11 +221,11 @@ async fn cancel_wish(state: State, id: PathId<WishId>, call: Call<CancelWish>) -
         Caller::Member(_) => Canceller::Requester(call.caller.resident()?.id),
         Caller::Staff(_) => Canceller::Manager(call.caller.manager()?),
     };
-    let scope = call.caller.scope();
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::cancel(txn, &by, id, body.reason.as_deref(), now).await
+    change(&state, once, caller, (id, "wish.cancel"), async move |txn| {
+        outcome::cancel(txn, &by, id, body.reason.as_deref(), now).await
     })
     .await
 }
@@ -232,6 +236,7 @@ async fn cancel_wish(state: State, id: PathId<WishId>, call: Call<CancelWish>) -
 pub struct ConfirmWish {
     /// Stars, 1 to 5.
     #[validate(range(min = 1, max = 5))]
+    #[schema(minimum = 1, maximum = 5)]
     rating: i16,
     comment: Option<Text<500>>,
 }
@@ -241,11 +246,12 @@ pub struct ConfirmWish {
     responses((status = 200, body = WishView)))]
 #[post("/wishes/{wish_id}/confirmation")]
 async fn confirm_wish(state: State, id: PathId<WishId>, call: Call<ConfirmWish>) -> Result<HttpResponse, Problem> {
-    let (requester, scope) = (call.caller.resident()?.id, call.caller.scope());
+    let requester = call.caller.resident()?.id;
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::confirm(txn, requester, id, body.rating, body.comment.as_deref(), now).await
+    change(&state, once, caller, (id, "wish.confirm"), async move |txn| {
+        outcome::confirm(txn, requester, id, body.rating, body.comment.as_deref(), now).await
     })
     .await
 }
@@ -262,11 +268,12 @@ pub struct DisputeWish {
     responses((status = 200, body = WishView)))]
 #[post("/wishes/{wish_id}/dispute")]
 async fn dispute_wish(state: State, id: PathId<WishId>, call: Call<DisputeWish>) -> Result<HttpResponse, Problem> {
-    let (requester, scope) = (call.caller.resident()?.id, call.caller.scope());
+    let requester = call.caller.resident()?.id;
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::dispute(txn, requester, id, &body.reason, now).await
+    change(&state, once, caller, (id, "wish.dispute"), async move |txn| {
+        outcome::dispute(txn, requester, id, &body.reason, now).await
     })
     .await
 }
@@ -294,12 +301,13 @@ pub struct ArbitrateWish {
     responses((status = 200, body = WishView)))]
 #[post("/wishes/{wish_id}/arbitration")]
 async fn arbitrate_wish(state: State, id: PathId<WishId>, call: Call<ArbitrateWish>) -> Result<HttpResponse, Problem> {
-    let (manager, scope) = (call.caller.manager()?, call.caller.scope());
+    let manager = call.caller.manager()?;
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let republish = (body.decision == ArbitrationDecision::Republish).then(TaskId::new);
     let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::arbitrate(txn, &manager, id, republish, &body.reason, now).await
+    change(&state, once, caller, (id, "wish.arbitrate"), async move |txn| {
+        outcome::arbitrate(txn, &manager, id, republish, &body.reason, now).await
     })
     .await
 }
@@ -317,12 +325,13 @@ pub struct AnotherRound {
     responses((status = 200, body = WishView)))]
 #[post("/wishes/{wish_id}/reopening")]
 async fn reopen_wish(state: State, id: PathId<WishId>, call: Call<AnotherRound>) -> Result<HttpResponse, Problem> {
-    let (requester, scope) = (call.caller.resident()?.id, call.caller.scope());
+    let requester = call.caller.resident()?.id;
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let window = body.window.map(Window::from);
     let (id, task, now) = (*id, TaskId::new(), state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::reopen(txn, requester, id, task, window, now).await
+    change(&state, once, caller, (id, "wish.reopen"), async move |txn| {
+        outcome::reopen(txn, requester, id, task, window, now).await
     })
     .await
 }
@@ -332,12 +341,13 @@ async fn reopen_wish(state: State, id: PathId<WishId>, call: Call<AnotherRound>)
     responses((status = 200, body = WishView)))]
 #[post("/wishes/{wish_id}/relisting")]
 async fn relist_wish(state: State, id: PathId<WishId>, call: Call<AnotherRound>) -> Result<HttpResponse, Problem> {
-    let (manager, scope) = (call.caller.manager()?, call.caller.scope());
+    let manager = call.caller.manager()?;
+    let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let window = body.window.map(Window::from);
     let (id, task, now) = (*id, TaskId::new(), state.clock.now());
-    answer(&state, once, StatusCode::OK, scope, async move |txn| {
-        service::relist(txn, &manager, id, task, window, now).await
+    change(&state, once, caller, (id, "wish.relist"), async move |txn| {
+        outcome::relist(txn, &manager, id, task, window, now).await
     })
     .await
 }
@@ -378,16 +388,38 @@ async fn answer<F>(
     state: &AppState,
     once: Once,
     status: StatusCode,
-    scope: Scope,
+    caller: Caller,
     command: F,
 ) -> Result<HttpResponse, Problem>
 where
     F: AsyncFn(&Txn) -> Result<entity::wish::Model, WishError> + Send + 'static,
 {
-    let (keys, now) = (state.keys.clone(), state.clock.now());
+    let (keys, scope, now) = (state.keys.clone(), caller.scope(), state.clock.now());
     once.run(state, status, async move |txn: &Txn| {
         let wish = command(txn).await?;
         query::changed(txn, &keys, &scope, wish, now).await
     })
     .await
+}
+
+/// The same for a wish that is there already; staff of elsewhere leave a trace.
+async fn change<F>(
+    state: &AppState,
+    once: Once,
+    caller: Caller,
+    (id, action): (WishId, &'static str),
+    command: F,
+) -> Result<HttpResponse, Problem>
+where
+    F: AsyncFn(&Txn) -> Result<entity::wish::Model, WishError> + Send + 'static,
+{
+    let outcome = answer(state, once, StatusCode::OK, caller.clone(), command).await;
+    match &caller {
+        Caller::Member(_) => outcome,
+        Caller::Staff(staff) => {
+            let event = AuditEvent::new(Actor::Staff(staff.id), action, "wish", state.clock.now());
+            let event = event.of(id).in_region(&staff.region);
+            audit::note_elsewhere(&state.db, outcome, event, async || service::exists(state.db.read(), id).await).await
+        }
+    }
 }

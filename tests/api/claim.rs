@@ -403,6 +403,9 @@ both!(clerks_of_elsewhere_other_roles_and_oneself_check_nobody_in, async |app| {
         act(&app, &grid, &claim_id, action, json!({})).await.expect_problem(403, "forbidden");
         act(&app, &own, &claim_id, action, json!({})).await.expect_problem(403, "second_person_required");
     }
+    let tried = entity::audit::Entity::find().all(app.state.db.read()).await.unwrap();
+    let denied = tried.iter().filter(|row| row.outcome == entity::audit::AuditOutcome::Denied);
+    assert_eq!(denied.filter(|row| row.object_id.as_deref() == Some(&claim_id)).count(), 3);
     let code = stage.code(&app, &task_id).await;
     act(&app, &neighbour, &claim_id, "check-in", json!({ "code": code })).await.expect_problem(404, "not_found");
     act(&app, &stage.volunteer, &claim_id, "no-show", json!({})).await.expect_problem(403, "forbidden");
