@@ -25,7 +25,7 @@ use crate::region::Subtree;
 /// The `source_kind` of what an adjustment posts.
 pub const SOURCE: &str = "adjustment";
 /// The setting above which a grant needs a second manager: points with two places, as in `"100.00"`.
-pub const SECOND_PERSON_ABOVE: &str = "adjustment_second_person_above";
+pub const SECOND_PERSON_ABOVE: &str = "points.second_person_above";
 const DEFAULT_ABOVE: i64 = 10_000;
 
 /// What is asked for.

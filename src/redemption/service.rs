@@ -20,7 +20,7 @@ use crate::identity::{Clerk, Scope, StaffCaller};
 use crate::points::{self, Points, Posting, Reversing, Source, hold};
 
 /// The setting that says for how many days reserved goods are kept.
-pub const HOLD_DAYS: &str = "redemption_hold_days";
+pub const HOLD_DAYS: &str = "redemption.hold_days";
 const DEFAULT_HOLD_DAYS: i64 = 7;
 const MOST_HOLD_DAYS: i64 = 365;
 

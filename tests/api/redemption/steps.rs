@@ -156,7 +156,7 @@ both!(what_is_not_picked_up_in_time_goes_back, async |app| {
     let goods = shop.goods(&app, "1", 3, None).await;
     give(&app, &member, 300).await;
     let days = setting::ActiveModel {
-        key: Set("redemption_hold_days".to_owned()),
+        key: Set("redemption.hold_days".to_owned()),
         value: Set(json!(2)),
         updated_at: Set(app.clock.now()),
     };
