@@ -244,7 +244,6 @@ struct AddRule {
     category: Option<Category>,
     basis: RuleBasis,
     /// For each `per_minutes` of service, or for each event.
-    #[schema(inline)]
     amount: PointsAmount,
     /// With basis `time`; 30 where it is not given.
     #[validate(range(min = 1, max = 1440))]

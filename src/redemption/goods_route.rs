@@ -128,7 +128,6 @@ struct AddGoods {
     #[validate(length(min = 1, max = 64))]
     programme: Option<String>,
     /// Price of one.
-    #[schema(inline)]
     points: PointsAmount,
     /// What lies on the shelf already; 0 where it is not given.
     #[serde(default)]
