@@ -123,11 +123,11 @@ fn explain<T: DeserializeOwned + Validate>(mut body: Value) -> Vec<FieldError> {
             Ok(value) => {
                 let others = validate(value).err().unwrap_or_default();
                 let told: Vec<String> = tried.keys().map(|path| show(path)).collect();
-                errors.extend(
-                    others
-                        .into_iter()
-                        .filter(|error| !told.iter().any(|field| error.field.starts_with(field.as_str()))),
-                );
+                // A rule over several fields has judged the stand-in too.
+                let judged = |error: &FieldError| {
+                    told.iter().any(|field| is_within(&error.field, field) || is_within(field, &error.field))
+                };
+                errors.extend(others.into_iter().filter(|error| !judged(error)));
                 break;
             }
             Err(error) => locate(&error),
@@ -141,6 +141,11 @@ fn explain<T: DeserializeOwned + Validate>(mut body: Value) -> Vec<FieldError> {
         }
     }
     errors
+}
+
+/// Whether a place, as shown, is another one or stands in it.
+fn is_within(place: &str, outer: &str) -> bool {
+    place.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn locate(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
@@ -385,6 +390,7 @@ mod tests {
             ("title", json!("a\u{202E}"), "title", "invalid"),
             ("title", json!("a\u{0}"), "title", "invalid"),
             ("member_id", json!("1"), "member_id", "invalid"),
+            ("member_id", json!(vec![1; 16]), "member_id", "wrong_type"),
             ("direction", json!("steal"), "direction", "invalid"),
             ("direction", json!(1), "direction", "wrong_type"),
             ("amount", json!(1.5), "amount", "wrong_type"),
