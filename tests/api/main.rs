@@ -9,6 +9,7 @@ mod claim_property;
 mod claim_race;
 mod db;
 mod exchange;
+mod hostile;
 mod house;
 mod http;
 mod identity;

@@ -172,7 +172,7 @@ impl Round<'_> {
                 assert!(only && errors[0]["field"] == SPOILT && errors[0]["code"] == "unknown_field", "{case}");
             }
             Expect::Unauthenticated => {
-                assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"), "{case}")
+                assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"), "{case}");
             }
             Expect::Forbidden => assert_eq!(answer.status, 403, "{case}"),
             Expect::Refused => assert!(matches!(answer.status, 403 | 404), "{case}"),

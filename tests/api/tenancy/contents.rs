@@ -9,6 +9,11 @@ use crate::support::{Backend, TestDatabase};
 /// Refusals leave traces: in the trail (S-7) and in the counters of tries.
 const TRACES: [&str; 2] = ["audit", "rate_counter"];
 
+const SQLITE_TABLES: &str = "SELECT m.name AS name, group_concat('quote(\"' || c.name || '\")', '||') AS columns \
+     FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' GROUP BY m.name";
+const POSTGRES_TABLES: &str = "SELECT table_name::text AS name, '' AS columns FROM information_schema.tables \
+     WHERE table_schema = current_schema()";
+
 /// Looks at all tables in one statement.
 pub(crate) struct Eye {
     connection: DatabaseConnection,
@@ -22,37 +27,23 @@ pub(crate) struct Contents(BTreeMap<String, String>);
 impl Eye {
     pub(crate) async fn open(database: &TestDatabase) -> Self {
         let connection = database.connect().await;
-        let (tables, rows): (&str, fn(&str, &[String]) -> String) = match database.backend() {
-            Backend::Sqlite => (
-                "SELECT m.name AS name, group_concat(quote(c.name)) AS columns FROM sqlite_master m, pragma_table_info(m.name) c \
-                 WHERE m.type = 'table' GROUP BY m.name",
-                |table, columns| {
-                    let columns: Vec<_> =
-                        columns.iter().map(|name| format!("quote({})", name.replace('\'', "\""))).collect();
-                    let row = columns.join("||','||");
-                    format!(
-                        "SELECT coalesce(group_concat(row, char(10)), '') FROM (SELECT {row} AS row FROM \"{table}\" ORDER BY 1)"
-                    )
-                },
-            ),
-            Backend::Postgres => (
-                "SELECT table_name::text AS name, '' AS columns FROM information_schema.tables \
-                 WHERE table_schema = current_schema()",
-                |table, _| {
-                    format!(
-                        "SELECT md5(coalesce(string_agg(r::text, chr(10) ORDER BY r::text), '')) FROM \"{table}\" r"
-                    )
-                },
-            ),
-        };
+        let is_sqlite = database.backend() == Backend::Sqlite;
+        let tables = if is_sqlite { SQLITE_TABLES } else { POSTGRES_TABLES };
         let found = connection.query_all_raw(statement(&connection, tables)).await.unwrap();
         let selects: Vec<String> = found
             .iter()
-            .map(|row| (row.try_get_by::<String, _>("name").unwrap(), row.try_get_by::<String, _>("columns").unwrap()))
+            .map(|row| {
+                let text = |column: &str| row.try_get_by::<String, _>(column).unwrap();
+                (text("name"), text("columns"))
+            })
             .filter(|(table, _)| !TRACES.contains(&table.as_str()))
             .map(|(table, columns)| {
-                let columns: Vec<String> = columns.split(',').map(str::to_owned).collect();
-                format!("SELECT '{table}' AS name, ({}) AS digest", rows(&table, &columns))
+                let digest = if is_sqlite {
+                    format!("coalesce(group_concat(row, char(10)), '') FROM (SELECT {columns} AS row FROM \"{table}\" ORDER BY 1)")
+                } else {
+                    format!("md5(coalesce(string_agg(r::text, chr(10) ORDER BY r::text), '')) FROM \"{table}\" r")
+                };
+                format!("SELECT '{table}' AS name, (SELECT {digest}) AS digest")
             })
             .collect();
         assert!(selects.len() > 30, "{} tables", selects.len());

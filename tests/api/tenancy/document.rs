@@ -19,11 +19,10 @@ impl Described {
     /// How the table calls it: `GET /wishes/{}`.
     pub(crate) fn call(&self) -> String {
         let path = self.path.strip_prefix(BASE).unwrap_or(&self.path);
-        let mut parts = path.split('{');
-        let head = parts.next().unwrap_or_default().to_owned();
-        let rest: String =
-            parts.map(|part| format!("{{}}{}", part.split_once('}').map_or("", |(_, tail)| tail))).collect();
-        format!("{} {head}{rest}", self.method)
+        match path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?.1))) {
+            Some((head, tail)) => format!("{} {head}{{}}{tail}", self.method),
+            None => format!("{} {path}", self.method),
+        }
     }
 
     /// With `id` in its place.
@@ -50,7 +49,7 @@ impl Described {
     pub(crate) fn is_public(&self) -> bool {
         self.description["security"]
             .as_array()
-            .is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(|way| way.is_empty())))
+            .is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(serde_json::Map::is_empty)))
     }
 
     /// Names of the query's parameters.
