@@ -209,6 +209,7 @@ async fn check_volunteers(db: &impl ConnectionTrait, task: &task::Model, offers:
         .filter(member::Column::Id.is_in(offers.members.iter().map(|(member, _)| *member)))
         .filter(Condition::any().add(member::Column::IsVolunteer.eq(true)).add(member::Column::IsPartyMember.eq(true)))
         .filter(member::Column::DisabledAt.is_null())
+        .filter(member::Column::MergedInto.is_null())
         .filter(member::Column::ErasedAt.is_null())
         .all(db)
         .await?;

@@ -183,6 +183,7 @@ async fn region_of(db: &impl ConnectionTrait, new: &NewWish) -> Result<Result<Re
     let living = member::Entity::find_by_id(new.requester)
         .filter(member::Column::ErasedAt.is_null())
         .filter(member::Column::DisabledAt.is_null())
+        .filter(member::Column::MergedInto.is_null())
         .one(db)
         .await?;
     let Some(home) = living.and_then(|member| member.region_code) else { return Ok(Err(nobody())) };
