@@ -49,7 +49,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// [`TaskError::NotFound`] where the claim is not theirs; [`TaskError::InvalidTransition`] and [`TaskError::OfferExpired`];
-/// then as [`claim`].
+/// then as [`claim()`].
 pub async fn accept(
     db: &impl ConnectionTrait,
     volunteer: &Volunteer,

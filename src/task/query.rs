@@ -124,7 +124,7 @@ pub async fn task(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Res
     Ok(TaskView::new(task, skills, precision, None))
 }
 
-/// The row of [`task`].
+/// The row of [`task()`].
 ///
 /// # Errors
 /// [`TaskError::NotFound`].
