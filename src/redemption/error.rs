@@ -1,12 +1,34 @@
 //! Why a redemption did not happen, by name.
 
+use entity::id::{GoodsId, RedemptionId};
 use entity::redemption::RedemptionStatus;
 use sea_orm::DbErr;
+use uuid::Uuid;
 
 use super::domain::{RedemptionStep, words};
 use crate::db::CommandError;
 use crate::http::Problem;
 use crate::points::PointsError;
+
+/// What belongs to a station where the caller does not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// `goods` or `redemption`.
+    pub kind: &'static str,
+    pub id: Uuid,
+    /// The station's region.
+    pub region: String,
+}
+
+impl Foreign {
+    pub(super) fn goods(id: GoodsId, region: String) -> RedemptionError {
+        RedemptionError::OtherStation(Self { kind: "goods", id: id.0, region })
+    }
+
+    pub(super) fn redemption(id: RedemptionId, region: String) -> RedemptionError {
+        RedemptionError::OtherStation(Self { kind: "redemption", id: id.0, region })
+    }
+}
 
 /// Why goods or a redemption stayed as they were. The words are for people.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +36,9 @@ pub enum RedemptionError {
     /// Not there, or not visible.
     #[error("没有找到")]
     NotFound,
-    /// Another station's code. The same answer as [`Self::NotFound`]; the trail tells them apart.
+    /// Another station's. The same answer as [`Self::NotFound`]; the trail tells them apart.
     #[error("没有找到")]
-    OtherStation { redemption: entity::id::RedemptionId, region: String },
+    OtherStation(Foreign),
     #[error("库存不足：仅余 {left} 件，请减少数量或改选其他兑换品")]
     OutOfStock { left: i32 },
     #[error("每人限兑 {limit} 件，已兑 {taken} 件，请减少数量或改选其他兑换品")]
@@ -60,7 +82,7 @@ impl From<RedemptionError> for Problem {
     fn from(error: RedemptionError) -> Self {
         let detail = error.to_string();
         match error {
-            RedemptionError::NotFound | RedemptionError::OtherStation { .. } => Self::not_found(),
+            RedemptionError::NotFound | RedemptionError::OtherStation(_) => Self::not_found(),
             RedemptionError::OutOfStock { .. } => Self::conflict("out_of_stock", detail),
             RedemptionError::LimitReached { .. } => Self::conflict("limit_reached", detail),
             RedemptionError::InvalidTransition { .. } | RedemptionError::TooLate => {

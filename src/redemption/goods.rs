@@ -13,7 +13,7 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use super::error::RedemptionError;
+use super::error::{Foreign, RedemptionError};
 use crate::identity::StaffCaller;
 use crate::region::Subtree;
 
@@ -123,16 +123,18 @@ pub async fn change(
 /// Goods of a station where `staff` works, with the station's region.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`, `OtherStation`.
 pub async fn find_served(
     db: &impl ConnectionTrait,
     staff: &StaffCaller,
     id: GoodsId,
 ) -> Result<(Model, String), RedemptionError> {
     let found = Entity::find_by_id(id).one(db).await?.ok_or(RedemptionError::NotFound)?;
-    let station = station::Entity::find_by_id(found.station_id).one(db).await?;
-    let region = station.filter(|station| staff.serves(station.id, &station.region_code));
-    region.map(|station| (found, station.region_code)).ok_or(RedemptionError::NotFound)
+    let station = station::Entity::find_by_id(found.station_id).one(db).await?.ok_or(RedemptionError::NotFound)?;
+    if staff.serves(station.id, &station.region_code) {
+        return Ok((found, station.region_code));
+    }
+    Err(Foreign::goods(id, station.region_code))
 }
 
 /// What is done to the stock.
@@ -149,7 +151,7 @@ pub enum Movement {
 /// Moves the stock of goods at a station where `staff` works. Answers the movement and the stock after it.
 ///
 /// # Errors
-/// `NotFound`; `OutOfStock` where more is lost than there is, or fewer were counted than are reserved; `Field` where the
+/// `NotFound`, `OtherStation`; `OutOfStock` where more is lost than there is, or fewer were counted than are reserved; `Field` where the
 /// shelf would hold more than [`MOST_STOCK`].
 pub async fn move_stock(
     db: &impl ConnectionTrait,

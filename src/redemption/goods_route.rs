@@ -15,6 +15,7 @@ use validator::Validate;
 use super::error::RedemptionError;
 use super::goods::{self, GoodsChange, Movement, NewGoods};
 use super::query::{self, GoodsFilter};
+use super::trail::Witness;
 use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
@@ -273,13 +274,20 @@ async fn move_stock(state: State, id: PathId<GoodsId>, call: Call<MoveStock>) ->
         MovementReason::Loss => Movement::Loss(body.quantity),
     };
     let (movement_id, now) = (StockMovementId::new(), state.clock.now());
-    once.run(&state, StatusCode::CREATED, async move |txn| {
-        let (row, stock, region) = goods::move_stock(txn, &clerk, *id, movement_id, movement, now).await?;
-        let event = AuditEvent::new(Actor::Staff(clerk.id), "stock.move", "goods", now).of(*id).in_region(&region);
-        audit::record(txn, event.with(json!({"quantity": row.quantity, "reason": row.reason, "stock": stock}))).await?;
-        Ok::<_, RedemptionError>(MovementView::new(&row, Some(stock)))
-    })
-    .await
+    let (witness, staff) = (Witness::default(), clerk.id);
+    let seen = witness.clone();
+    let answer = once
+        .run(&state, StatusCode::CREATED, async move |txn| {
+            let moved = goods::move_stock(txn, &clerk, *id, movement_id, movement, now).await;
+            let (row, stock, region) = seen.see(moved)?;
+            let event = AuditEvent::new(Actor::Staff(clerk.id), "stock.move", "goods", now).of(*id).in_region(&region);
+            let detail = json!({"quantity": row.quantity, "reason": row.reason, "stock": stock});
+            audit::record(txn, event.with(detail)).await?;
+            Ok::<_, RedemptionError>(MovementView::new(&row, Some(stock)))
+        })
+        .await;
+    witness.testify(&state, staff, "stock.move", now).await?;
+    answer
 }
 
 /// What came and went other than by redemption, latest first. For staff.

@@ -16,6 +16,7 @@ mod goods_route;
 pub mod query;
 mod route;
 pub mod service;
+mod trail;
 pub mod verify;
 
 pub use domain::SOURCE;

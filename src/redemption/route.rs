@@ -15,11 +15,12 @@ use super::domain::{RedemptionStep, new_code};
 use super::error::RedemptionError;
 use super::query::{self, RedemptionFilter};
 use super::service::{self, Moment, Order};
+use super::trail::Witness;
 use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
 use crate::http::{Call, Line, Listing, Page, Params, PathId, Problem};
-use crate::identity::{Caller, Clerk, Scope, member_code};
+use crate::identity::{Caller, Scope, member_code};
 use crate::notify::{self, Message};
 use crate::points::Points;
 use crate::region::RegionCode;
@@ -138,39 +139,16 @@ async fn fulfil(state: State, call: Call<Fulfil>) -> Result<HttpResponse, Proble
     let clerk = call.caller.clerk()?;
     let (body, once) = call.admit_keyed(async || Ok(())).await?;
     let moment = moment(&state, Actor::Staff(clerk.id));
-    let (denied, staff) = (std::sync::Arc::new(std::sync::OnceLock::new()), clerk.clone());
-    let tell = std::sync::Arc::clone(&denied);
+    let (witness, staff) = (Witness::default(), clerk.id);
+    let seen = witness.clone();
     let answer = once
         .run(&state, StatusCode::OK, async move |txn| {
-            let row = service::fulfil(txn, &clerk, &body.code, &moment).await.inspect_err(|error| {
-                if let RedemptionError::OtherStation { redemption, region } = error {
-                    // A second run of the command finds the same.
-                    let _ = tell.set((*redemption, region.clone()));
-                }
-            })?;
+            let row = seen.see(service::fulfil(txn, &clerk, &body.code, &moment).await)?;
             Ok::<_, RedemptionError>(RedemptionView::new(row, false))
         })
         .await;
-    if let Some((redemption, region)) = denied.get() {
-        record_denial(&state, &staff, *redemption, region, moment.now).await?;
-    }
+    witness.testify(&state, staff, "redemption.fulfil", moment.now).await?;
     answer
-}
-
-/// Somebody tried to hand out another station's goods: the effect is undone, the trail stays.
-async fn record_denial(
-    state: &State,
-    clerk: &Clerk,
-    redemption: RedemptionId,
-    region: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
-    let event = AuditEvent::new(Actor::Staff(clerk.id), "redemption.fulfil", "redemption", now)
-        .of(redemption)
-        .in_region(region)
-        .denied();
-    state.db.write(async move |txn| audit::record(txn, event.clone()).await).await?;
-    Ok(())
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
@@ -194,18 +172,23 @@ async fn sell(state: State, call: Call<Sell>) -> Result<HttpResponse, Problem> {
     let (body, once) = call.admit_keyed(async || Ok(())).await?;
     let moment = moment(&state, Actor::Staff(clerk.id));
     let (id, keys) = (RedemptionId::new(), state.keys.clone());
-    once.run(&state, StatusCode::CREATED, async move |txn| {
-        let member_id = member_code::resolve(txn, &keys, &body.member_code, moment.now)
-            .await?
-            .ok_or(RedemptionError::StaleMemberCode)?;
-        if clerk.member == Some(member_id) {
-            return Err(RedemptionError::SecondPerson);
-        }
-        let order = Order { id, goods_id: body.goods_id, member_id, quantity: body.quantity, code: String::new() };
-        let row = service::sell(txn, &clerk, &order, &moment).await?;
-        Ok(RedemptionView::new(row, false))
-    })
-    .await
+    let (witness, staff) = (Witness::default(), clerk.id);
+    let seen = witness.clone();
+    let answer = once
+        .run(&state, StatusCode::CREATED, async move |txn| {
+            let member_id = member_code::resolve(txn, &keys, &body.member_code, moment.now)
+                .await?
+                .ok_or(RedemptionError::StaleMemberCode)?;
+            if clerk.member == Some(member_id) {
+                return Err(RedemptionError::SecondPerson);
+            }
+            let order = Order { id, goods_id: body.goods_id, member_id, quantity: body.quantity, code: String::new() };
+            let row = seen.see(service::sell(txn, &clerk, &order, &moment).await)?;
+            Ok(RedemptionView::new(row, false))
+        })
+        .await;
+    witness.testify(&state, staff, "redemption.sell", moment.now).await?;
+    answer
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
@@ -227,17 +210,24 @@ async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> R
     let exists = async || Ok(service::find_served(state.db.read(), &scope, clerk.as_deref(), *id).await.map(drop)?);
     let (body, once) = call.admit(exists).await?;
     let moment = moment(&state, actor);
-    once.run(&state, StatusCode::OK, async move |txn| {
-        service::find_served(txn, &scope, clerk.as_deref(), *id).await?;
-        let reason = body.reason.as_ref().map(ToString::to_string);
-        let row = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
-        if clerk.is_some() {
-            let words = "站点取消了您预约的兑换，积分已退回可用余额。如有疑问，请与站点联系。";
-            tell(txn, &row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
-        }
-        Ok::<_, RedemptionError>(RedemptionView::new(row, clerk.is_none()))
-    })
-    .await
+    let (witness, staff) = (Witness::default(), clerk.as_ref().map(|clerk| clerk.id));
+    let seen = witness.clone();
+    let answer = once
+        .run(&state, StatusCode::OK, async move |txn| {
+            seen.see(service::find_served(txn, &scope, clerk.as_deref(), *id).await)?;
+            let reason = body.reason.as_ref().map(ToString::to_string);
+            let row = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
+            if clerk.is_some() {
+                let words = "站点取消了您预约的兑换，积分已退回可用余额。如有疑问，请与站点联系。";
+                tell(txn, &row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
+            }
+            Ok::<_, RedemptionError>(RedemptionView::new(row, clerk.is_none()))
+        })
+        .await;
+    if let Some(staff) = staff {
+        witness.testify(&state, staff, "redemption.cancel", moment.now).await?;
+    }
+    answer
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
@@ -256,19 +246,25 @@ async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> R
     let exists = async || Ok(service::find_served(state.db.read(), &scope, Some(&manager), *id).await.map(drop)?);
     let (body, once) = call.admit_keyed(exists).await?;
     let moment = moment(&state, Actor::Staff(manager.id));
-    once.run(&state, StatusCode::OK, async move |txn| {
-        let found = service::find_served(txn, &scope, Some(&manager), *id).await?;
-        if manager.member == Some(found.member_id) {
-            return Err(RedemptionError::SecondPerson);
-        }
-        let row = service::refund(txn, &scope, *id, body.reason.to_string(), &moment).await?;
-        let event = AuditEvent::new(moment.actor, "redemption.refund", "redemption", moment.now);
-        audit::record(txn, event.of(row.id).in_region(&row.region_code).with(json!({"points": row.points}))).await?;
-        let words = "兑换已退回，积分已回到您的账户，可在积分明细中查看。";
-        tell(txn, &row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
-        Ok(RedemptionView::new(row, false))
-    })
-    .await
+    let (witness, staff) = (Witness::default(), manager.id);
+    let seen = witness.clone();
+    let answer = once
+        .run(&state, StatusCode::OK, async move |txn| {
+            let found = seen.see(service::find_served(txn, &scope, Some(&manager), *id).await)?;
+            if manager.member == Some(found.member_id) {
+                return Err(RedemptionError::SecondPerson);
+            }
+            let row = service::refund(txn, &scope, *id, body.reason.to_string(), &moment).await?;
+            let event = AuditEvent::new(moment.actor, "redemption.refund", "redemption", moment.now);
+            let event = event.of(row.id).in_region(&row.region_code).with(json!({"points": row.points}));
+            audit::record(txn, event).await?;
+            let words = "兑换已退回，积分已回到您的账户，可在积分明细中查看。";
+            tell(txn, &row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
+            Ok(RedemptionView::new(row, false))
+        })
+        .await;
+    witness.testify(&state, staff, "redemption.refund", moment.now).await?;
+    answer
 }
 
 pub(super) async fn tell(

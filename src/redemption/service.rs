@@ -14,7 +14,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::domain::{REFUND, RedemptionStep, SOURCE, read_code};
-use super::error::RedemptionError;
+use super::error::{Foreign, RedemptionError};
 use crate::audit::Actor;
 use crate::identity::{Clerk, Scope, StaffCaller};
 use crate::points::{self, Points, Posting, Reversing, Source, hold};
@@ -63,7 +63,7 @@ pub async fn reserve(db: &impl ConnectionTrait, order: &Order, moment: &Moment) 
 /// Sells goods over the counter: spends the points and hands out, in one step.
 ///
 /// # Errors
-/// As [`reserve`]; `NotFound` also for goods of a station where `clerk` does not work.
+/// As [`reserve`]; `OtherStation` for goods of a station where `clerk` does not work.
 pub async fn sell(
     db: &impl ConnectionTrait,
     clerk: &Clerk,
@@ -72,7 +72,7 @@ pub async fn sell(
 ) -> Result<Model, RedemptionError> {
     let offer = Offer::find(db, order).await?;
     if !clerk.serves(offer.station_id, &offer.region_code) {
-        return Err(RedemptionError::NotFound);
+        return Err(Foreign::goods(offer.id, offer.region_code));
     }
     let mut row = offer.redemption(order, moment, RedemptionChannel::Counter)?;
     row.status = RedemptionStatus::Fulfilled;
@@ -104,7 +104,7 @@ pub async fn fulfil(
     let found = match (here.into_iter().next(), elsewhere.into_iter().next()) {
         (Some(found), _) => found,
         (None, Some(other)) => {
-            return Err(RedemptionError::OtherStation { redemption: other.id, region: other.region_code });
+            return Err(Foreign::redemption(other.id, other.region_code));
         }
         (None, None) => return Err(RedemptionError::NotFound),
     };
@@ -177,7 +177,7 @@ pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: RedemptionId) ->
 /// A redemption that `scope` sees, for a step that only `staff` of its station may do; `None`: its member does it.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`, `OtherStation`.
 pub async fn find_served(
     db: &impl ConnectionTrait,
     scope: &Scope,
@@ -186,7 +186,7 @@ pub async fn find_served(
 ) -> Result<Model, RedemptionError> {
     let found = find(db, scope, id).await?;
     let served = staff.is_none_or(|staff| staff.serves(found.station_id, &found.region_code));
-    if served { Ok(found) } else { Err(RedemptionError::NotFound) }
+    if served { Ok(found) } else { Err(Foreign::redemption(found.id, found.region_code)) }
 }
 
 /// Moves the row, on condition that it is still as it was read: of two at once one wins.

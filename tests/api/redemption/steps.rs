@@ -203,6 +203,9 @@ both!(at_the_counter_by_the_member_s_code, async |app| {
     let neighbour = app.seed().station().await;
     let theirs = app.seed().staff(Role::Clerk).at_station(neighbour.id).await;
     sell(&theirs, "k", body(&code(&app), 1)).await.expect_problem(404, "not_found");
+    let trail = audit::Entity::find().filter(audit::Column::ActorId.eq(theirs.id.0)).one(app.state.db.read()).await;
+    let trail = trail.unwrap().unwrap();
+    assert_eq!((trail.outcome, trail.action.as_str()), (AuditOutcome::Denied, "redemption.sell"));
     let own = app.seed().staff(Role::Clerk).being(&member).await;
     sell(&own, "k", body(&code(&app), 1)).await.expect_problem(403, "second_person_required");
     app.by(&member)
