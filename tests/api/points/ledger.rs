@@ -93,8 +93,8 @@ both!(what_was_earned_is_taken_back_once_while_it_is_there, async |app| {
     earn.post(&app).await.unwrap();
     let spend = Draft::new(&app, JournalKind::Spend, &member, 100);
     spend.post(&app).await.unwrap();
-    let spent = repair(&app, ("test", earn.source_id), false).await;
-    assert!(matches!(spent, Err(PointsError::AlreadySpent { .. })), "{spent:?}");
+    let refused = repair(&app, ("test", earn.source_id), false).await;
+    assert!(matches!(refused, Err(PointsError::AlreadySpent { .. })), "{refused:?}");
     assert_eq!(repair(&app, ("test", spend.source_id), true).await.unwrap(), 100);
     assert!(matches!(repair(&app, ("test", spend.source_id), true).await, Err(PointsError::InvalidTransition)));
     let attempts = at_once((0..3).map(|_| Box::pin(repair(&app, ("test", earn.source_id), false)))).await;

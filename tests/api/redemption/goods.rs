@@ -126,15 +126,15 @@ both!(stock_moves_by_receipt_loss_and_count, async |app| {
     ] {
         move_stock(&app, &shop.clerk, &goods, quantity, reason).await.expect_problem(422, "validation_failed");
     }
-    let list = app
+    let shown = app
         .by(&shop.clerk)
         .get(&format!("/api/v1/goods/{goods}/stock-movements?limit=4"))
         .await
         .expect_status(200)
         .json();
-    let reasons: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["reason"].clone()).collect();
+    let reasons: Vec<_> = shown["items"].as_array().unwrap().iter().map(|item| item["reason"].clone()).collect();
     assert_eq!(reasons, ["count", "count", "loss", "receipt"]);
-    assert!(list["next_cursor"].is_string());
+    assert!(shown["next_cursor"].is_string());
     assert_in_order(&app).await;
 });
 
