@@ -130,3 +130,23 @@ async fn a_row_that_points_nowhere_is_named() {
     assert!(damage.iter().any(|finding| finding.table == "entry"), "{:?}", report.findings);
     database.remove().await;
 }
+
+both!(it_sees_one_instant_while_the_service_works, async |app| {
+    let member = app.seed().member().await;
+    give(&app, &member, 100_000).await;
+    let shop = Shop::open(&app).await;
+    let goods = shop.goods(&app, "1", 1000, None).await;
+    let work = async {
+        for _ in 0..25 {
+            let reserved = reserve(&app, &member, &goods, 1).await.expect_status(201);
+            crate::redemption::fulfil(&app, &shop.clerk, &reserved.at("/code")).await.expect_status(200);
+        }
+    };
+    let proof = async {
+        for _ in 0..10 {
+            assert_in_order(&app).await;
+        }
+    };
+    futures_util::future::join(work, proof).await;
+    assert_in_order(&app).await;
+});
