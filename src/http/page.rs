@@ -23,6 +23,7 @@ pub struct Page {
     limit: Option<u64>,
     /// `next_cursor` of the page before.
     #[validate(length(max = 1024))]
+    #[param(min_length = 1, max_length = 1024)]
     cursor: Option<String>,
 }
 

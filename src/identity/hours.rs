@@ -73,6 +73,7 @@ impl ToSchema for HourMinute {}
 pub struct Availability {
     /// ISO: 1 is Monday.
     #[validate(range(min = 1, max = 7))]
+    #[schema(minimum = 1, maximum = 7)]
     pub weekday: i16,
     pub from: HourMinute,
     /// After `from`.

@@ -28,26 +28,28 @@ pub const LEAST_AGE: Number = Number::new("volunteer.least_age", 16, 0..=100);
 #[derive(Clone, Debug, Default, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeProfile {
-    #[schema(value_type = Option<String>, max_length = 50)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     pub name: Option<Line<50>>,
     /// A community, or a place in one.
-    #[schema(value_type = Option<String>)]
     pub region_code: Option<RegionCode>,
     #[schema(inline)]
     pub gender: Option<Gender>,
     #[validate(range(min = 1900, max = 2200))]
+    #[schema(minimum = 1900, maximum = 2200)]
     pub birth_year: Option<i32>,
     #[validate(nested)]
     pub home: Option<HomeGiven>,
     /// Codes of the list `skill`; they take the place of all before.
     #[validate(length(max = 32))]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
     pub skills: Option<Vec<Line<32>>>,
     /// They take the place of all before.
     #[validate(length(max = 50), nested)]
+    #[schema(max_items = 50)]
     pub availability: Option<Vec<Availability>>,
     /// 0: no limit.
     #[validate(range(min = 0, max = 168))]
+    #[schema(minimum = 0, maximum = 168)]
     pub max_hours_week: Option<i32>,
 }
 
@@ -62,10 +64,12 @@ pub enum Gender {
 #[serde(deny_unknown_fields)]
 pub struct HomeGiven {
     #[validate(range(min = -90.0, max = 90.0))]
+    #[schema(minimum = -90, maximum = 90)]
     lat: Option<f64>,
     #[validate(range(min = -180.0, max = 180.0))]
+    #[schema(minimum = -180, maximum = 180)]
     lon: Option<f64>,
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     address: Option<Line<200>>,
 }
 
@@ -76,15 +80,18 @@ pub struct BecomeVolunteer {
     /// Codes of the list `skill`.
     #[serde(default)]
     #[validate(length(max = 32))]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 32)]
     pub skills: Vec<Line<32>>,
     #[serde(default)]
     #[validate(length(max = 50), nested)]
+    #[schema(max_items = 50)]
     pub availability: Vec<Availability>,
     /// 0: no limit.
     #[validate(range(min = 0, max = 168))]
+    #[schema(minimum = 0, maximum = 168)]
     pub max_hours_week: Option<i32>,
     #[validate(range(min = 1900, max = 2200))]
+    #[schema(minimum = 1900, maximum = 2200)]
     pub birth_year: Option<i32>,
     /// To the notice on volunteers' data; must be true.
     #[validate(custom(function = "agreed"))]
@@ -103,10 +110,9 @@ fn agreed(consent: &bool) -> Result<(), ValidationError> {
 #[validate(schema(function = "one_unit"))]
 pub struct Report {
     /// The id that the unit had in the data set; this or `unit_id`.
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     unit_ref: Option<Line<64>>,
     unit_id: Option<UnitId>,
-    #[schema(value_type = String)]
     region_code: RegionCode,
 }
 

@@ -29,15 +29,15 @@ use crate::region::{self, RegionCode};
 pub struct MemberQuery {
     /// The id in the data set, exactly.
     #[serde(rename = "ref")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub reference: Option<Line<64>>,
     /// This region's subtree.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{6,24}$")]
     pub region: Option<RegionCode>,
     #[param(inline)]
     pub capacity: Option<Capacity>,
     /// Part of the name, or a whole phone.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 50)]
     pub q: Option<Line<50>>,
     #[serde(flatten)]
     #[validate(nested)]
@@ -59,7 +59,7 @@ pub enum Capacity {
 #[serde(deny_unknown_fields)]
 pub struct Disclose {
     /// Kept in the audit trail, and told to the member in their export.
-    #[schema(value_type = String, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     pub reason: Line<200>,
 }
 

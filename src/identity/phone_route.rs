@@ -22,9 +22,11 @@ use crate::notify::wechat::WechatError;
 #[validate(schema(function = "one_way"))]
 struct LinkPhone {
     #[validate(length(min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     wechat_code: Option<String>,
     phone: Option<Phone>,
     #[validate(length(min = 1, max = 12))]
+    #[schema(min_length = 1, max_length = 12)]
     code: Option<String>,
 }
 

@@ -184,7 +184,7 @@ struct GiveConsent {
     #[schema(inline)]
     kind: ConsentKind,
     /// Of the notice that was shown; the present one where it is not given.
-    #[schema(value_type = Option<String>, max_length = 32)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 32)]
     notice_version: Option<Line<32>>,
 }
 

@@ -237,6 +237,7 @@ fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
 struct AddRule {
     /// `default` where it is not given.
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     programme: Option<String>,
     /// Your own region where it is not given.
     region_code: Option<RegionCode>,
@@ -247,6 +248,7 @@ struct AddRule {
     amount: PointsAmount,
     /// With basis `time`; 30 where it is not given.
     #[validate(range(min = 1, max = 1440))]
+    #[schema(minimum = 1, maximum = 1440)]
     per_minutes: Option<i32>,
     #[schema(inline)]
     cap_day: Option<PointsAmount>,
@@ -315,6 +317,7 @@ async fn add_rule(state: State, call: Call<AddRule>) -> Result<HttpResponse, Pro
 struct Adjust {
     member_id: MemberId,
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     programme: String,
     direction: Direction,
     #[schema(inline)]

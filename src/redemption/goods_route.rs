@@ -127,15 +127,18 @@ struct AddGoods {
     station_id: StationId,
     /// `default` where it is not given.
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     programme: Option<String>,
     /// Price of one.
     points: PointsAmount,
     /// What lies on the shelf already; 0 where it is not given.
     #[serde(default)]
     #[validate(range(min = 0, max = 10_000_000))]
+    #[schema(minimum = 0, maximum = 10_000_000)]
     stock: i32,
     /// How many one member may have in all; no limit where it is not given.
     #[validate(range(min = 1, max = 1_000_000))]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     per_member_limit: Option<i32>,
     supplier_unit_id: Option<UnitId>,
 }
@@ -183,7 +186,7 @@ struct ChangeGoods {
     /// Null: no limit.
     #[serde(default, deserialize_with = "present")]
     #[validate(range(min = 1, max = 1_000_000))]
-    #[schema(value_type = Option<i32>)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
     per_member_limit: Option<Option<i32>>,
     /// False takes it off the shelf; what is reserved can still be picked up.
     active: Option<bool>,
@@ -234,6 +237,7 @@ struct MoveStock {
     /// `receipt`: how many came, above 0. `loss`: how many are gone, above 0. `count`: how many lie on the shelf, those that
     /// are reserved and wait to be picked up with them, 0 or more.
     #[validate(range(min = 0, max = 1_000_000))]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     quantity: i32,
     reason: MovementReason,
 }

@@ -98,6 +98,7 @@ fn moment(state: &State, actor: Actor) -> Moment {
 struct Reserve {
     goods_id: GoodsId,
     #[validate(range(min = 1, max = 1000))]
+    #[schema(minimum = 1, maximum = 1000)]
     quantity: i32,
 }
 
@@ -129,6 +130,7 @@ async fn reserve(state: State, call: Call<Reserve>) -> Result<HttpResponse, Prob
 struct Fulfil {
     /// What the member shows: eight letters and digits; blanks and hyphens do not matter.
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     code: String,
 }
 
@@ -156,9 +158,11 @@ async fn fulfil(state: State, call: Call<Fulfil>) -> Result<HttpResponse, Proble
 struct Sell {
     /// What the member shows, see `GET /me/code`.
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     member_code: String,
     goods_id: GoodsId,
     #[validate(range(min = 1, max = 1000))]
+    #[schema(minimum = 1, maximum = 1000)]
     quantity: i32,
 }
 

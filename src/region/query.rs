@@ -23,12 +23,12 @@ use crate::http::{Line, Listing, Page, Problem};
 #[into_params(parameter_in = Query)]
 pub struct RegionQuery {
     /// Those directly below this one.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{6,24}$")]
     pub parent: Option<RegionCode>,
     #[param(inline)]
     pub level: Option<RegionLevel>,
     /// Part of the name.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 50)]
     pub q: Option<Line<50>>,
     #[serde(flatten)]
     #[validate(nested)]
@@ -41,12 +41,12 @@ pub struct RegionQuery {
 #[into_params(parameter_in = Query)]
 pub struct StationQuery {
     /// This region's subtree.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{6,24}$")]
     pub region: Option<RegionCode>,
     #[param(inline)]
     pub kind: Option<StationKind>,
     /// Part of the name.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 50)]
     pub q: Option<Line<50>>,
     #[serde(flatten)]
     #[validate(nested)]

@@ -18,19 +18,20 @@ use crate::http::{Line, Problem};
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewStation {
-    #[schema(value_type = String, max_length = 50)]
+    #[schema(value_type = String, min_length = 1, max_length = 50)]
     name: Line<50>,
     #[schema(inline)]
     kind: StationKind,
-    #[schema(value_type = String)]
     region_code: RegionCode,
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     address: Option<Line<200>>,
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     opening_hours: Option<Line<100>>,
     #[validate(range(min = -90.0, max = 90.0))]
+    #[schema(minimum = -90, maximum = 90)]
     lat: Option<f64>,
     #[validate(range(min = -180.0, max = 180.0))]
+    #[schema(minimum = -180, maximum = 180)]
     lon: Option<f64>,
 }
 
@@ -38,17 +39,19 @@ pub struct NewStation {
 #[derive(Clone, Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeStation {
-    #[schema(value_type = Option<String>, max_length = 50)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     name: Option<Line<50>>,
     #[schema(inline)]
     kind: Option<StationKind>,
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     address: Option<Line<200>>,
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     opening_hours: Option<Line<100>>,
     #[validate(range(min = -90.0, max = 90.0))]
+    #[schema(minimum = -90, maximum = 90)]
     lat: Option<f64>,
     #[validate(range(min = -180.0, max = 180.0))]
+    #[schema(minimum = -180, maximum = 180)]
     lon: Option<f64>,
     /// A closed station keeps its history and takes no more work.
     active: Option<bool>,

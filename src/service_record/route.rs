@@ -50,7 +50,7 @@ struct VerifyRecord {
     decision: RecordDecision,
     /// To lower the recorded minutes, or to raise them up to the window's length, which needs a `reason`.
     minutes: Option<i32>,
-    #[schema(value_type = Option<String>, max_length = 500)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
     reason: Option<Line<500>>,
 }
 
@@ -71,7 +71,7 @@ impl VerifyRecord {
 #[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReverseRecord {
-    #[schema(value_type = String, max_length = 500)]
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
     reason: Line<500>,
 }
 
@@ -79,7 +79,7 @@ struct ReverseRecord {
 #[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DisputeRecord {
-    #[schema(value_type = Option<String>, max_length = 500)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
     reason: Option<Line<500>>,
 }
 
@@ -94,7 +94,7 @@ struct EnterRecord {
     started_at: Instant,
     /// In the past.
     ended_at: Instant,
-    #[schema(value_type = String, max_length = 500)]
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
     reason: Line<500>,
 }
 

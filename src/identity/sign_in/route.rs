@@ -27,6 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
 struct ByWechat {
     /// Of `wx.login`; good once, for five minutes.
     #[validate(length(min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     code: String,
 }
 
@@ -60,6 +61,7 @@ struct BySms {
     phone: Phone,
     /// The six digits of the text message.
     #[validate(length(min = 1, max = 12))]
+    #[schema(min_length = 1, max_length = 12)]
     code: String,
 }
 
@@ -75,12 +77,14 @@ async fn by_sms(state: State, request: HttpRequest, call: OpenCall<BySms>) -> Re
 #[serde(deny_unknown_fields)]
 struct ByPassword {
     #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     username: String,
     #[validate(length(min = 1, max = 256))]
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 256)]
     password: String,
     /// The one-time password, where the account has one.
     #[validate(length(min = 1, max = 12))]
+    #[schema(min_length = 1, max_length = 12)]
     totp: Option<String>,
 }
 
@@ -101,6 +105,7 @@ async fn by_password(
 #[serde(deny_unknown_fields)]
 struct Refresh {
     #[validate(length(min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
     refresh_token: String,
 }
 
