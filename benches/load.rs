@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use floor::{End, Round, Wares, clients};
 use serde_json::{Value, json};
 use support::set::Shelf;
-use support::{Database, Place, Server, client, figure, get, number, post};
+use support::wire::Wire;
+use support::{Database, Place, Server, client, figure, get, number};
 use uuid::Uuid;
 
 const MEMBERS: usize = 2_000;
@@ -56,8 +57,7 @@ async fn main() {
 
 /// The service of one run, with what its clients need.
 struct Service {
-    client: reqwest::Client,
-    base: String,
+    wire: Arc<Wire>,
     members: Arc<Vec<String>>,
     goods: Arc<Vec<String>>,
     hot: String,
@@ -88,8 +88,7 @@ impl Service {
             }
         }
         Self {
-            client,
-            base: server.url(""),
+            wire: Arc::new(Wire::new(server.port)),
             members: Arc::new(members),
             goods: Arc::new(goods),
             hot,
@@ -99,16 +98,15 @@ impl Service {
 
     /// Reservations by many members, of many goods or of one.
     async fn reserve(&self, hot: bool) -> Round {
-        let (client, base, members) = (self.client.clone(), self.base.clone(), Arc::clone(&self.members));
+        let (wire, members) = (Arc::clone(&self.wire), Arc::clone(&self.members));
         let goods = if hot { Arc::new(vec![self.hot.clone()]) } else { Arc::clone(&self.goods) };
         round(&self.counter, move |turn| {
-            let (client, base, members, goods) =
-                (client.clone(), base.clone(), Arc::clone(&members), Arc::clone(&goods));
+            let (wire, members, goods) = (Arc::clone(&wire), Arc::clone(&members), Arc::clone(&goods));
             async move {
-                let body = json!({"goods_id": goods[turn as usize % goods.len()], "quantity": 1});
+                let body = format!(r#"{{"goods_id":"{}","quantity":1}}"#, goods[turn as usize % goods.len()]);
                 let key = Uuid::now_v7().to_string();
                 let token = &members[turn as usize % members.len()];
-                end(post(&client, &format!("{base}/redemptions"), token, &key, &body).await, 201)
+                end(wire.post("/api/v1/redemptions", token, &key, &body).await, 201)
             }
         })
         .await
@@ -118,10 +116,7 @@ impl Service {
     async fn some_redemptions(&self) -> Arc<Vec<(String, String)>> {
         let mut found = Vec::new();
         for token in self.members.iter().take(500) {
-            let page = get(&self.client, &format!("{}/me/redemptions?limit=5", self.base), token)
-                .await
-                .expect("redemptions")
-                .json();
+            let page = self.wire.get("/api/v1/me/redemptions?limit=5", token).await.expect("redemptions").json();
             let ids = page["items"].as_array().into_iter().flatten();
             found.extend(ids.filter_map(|item| item["id"].as_str()).map(|id| (id.to_owned(), token.clone())));
         }
@@ -129,28 +124,38 @@ impl Service {
     }
 
     async fn read(&self, redemptions: &Arc<Vec<(String, String)>>) -> Round {
-        let (client, base, redemptions) = (self.client.clone(), self.base.clone(), Arc::clone(redemptions));
+        let (wire, redemptions) = (Arc::clone(&self.wire), Arc::clone(redemptions));
         round(&self.counter, move |turn| {
-            let (client, base, redemptions) = (client.clone(), base.clone(), Arc::clone(&redemptions));
+            let (wire, redemptions) = (Arc::clone(&wire), Arc::clone(&redemptions));
             async move {
                 let (id, token) = &redemptions[turn as usize % redemptions.len()];
-                end(get(&client, &format!("{base}/redemptions/{id}"), token).await, 200)
+                end(wire.get(&format!("/api/v1/redemptions/{id}"), token).await, 200)
             }
         })
         .await
     }
 
     async fn board(&self) -> Round {
-        let (client, base, members) = (self.client.clone(), self.base.clone(), Arc::clone(&self.members));
+        let (wire, members) = (Arc::clone(&self.wire), Arc::clone(&self.members));
         round(&self.counter, move |turn| {
-            let (client, base, members) = (client.clone(), base.clone(), Arc::clone(&members));
+            let (wire, members) = (Arc::clone(&wire), Arc::clone(&members));
             async move {
-                let url = format!("{base}/rankings?board=members&metric=points&period=2023&limit=100");
-                end(get(&client, &url, &members[turn as usize % members.len()]).await, 200)
+                let path = "/api/v1/rankings?board=members&metric=points&period=2023&limit=100";
+                end(wire.get(path, &members[turn as usize % members.len()]).await, 200)
             }
         })
         .await
     }
+}
+
+/// The process answering without looking at anything: what HTTP itself allows.
+async fn hello(service: &Service) -> Round {
+    let wire = Arc::clone(&service.wire);
+    round(&service.counter, move |_| {
+        let wire = Arc::clone(&wire);
+        async move { end(wire.get("/healthz", "").await, 200) }
+    })
+    .await
 }
 
 fn end(answer: Option<support::Answer>, good: u16) -> End {
@@ -225,6 +230,13 @@ async fn sqlite(place: &Place) {
         async || service.read(&redemptions).await,
     )
     .await;
+    compare(
+        Database::Sqlite,
+        "read_by_id_of_hello",
+        async || hello(&service).await,
+        async || service.read(&redemptions).await,
+    )
+    .await;
     compare(Database::Sqlite, "board", async || service.read(&redemptions).await, async || service.board().await).await;
     memory(&server, Database::Sqlite);
 }
@@ -270,6 +282,13 @@ async fn postgres(place: &Place) {
         .await
     };
     compare(Database::Postgres, "read_by_id", reads, async || service.read(&redemptions).await).await;
+    compare(
+        Database::Postgres,
+        "read_by_id_of_hello",
+        async || hello(&service).await,
+        async || service.read(&redemptions).await,
+    )
+    .await;
     compare(Database::Postgres, "board", async || service.read(&redemptions).await, async || service.board().await)
         .await;
     memory(&server, Database::Postgres);

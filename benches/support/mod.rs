@@ -11,6 +11,7 @@
 pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod set;
+pub(crate) mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
