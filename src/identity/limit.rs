@@ -2,6 +2,8 @@
 //!
 //! A window begins with its first hit. Each hit is one statement, so that of many at once no two count the same.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -50,6 +52,14 @@ impl Limit {
     pub fn of(self, keys: &Keys, subject: &str) -> Bucket {
         let index = keys.blind_index("limit", subject);
         Bucket { limit: self, key: format!("{}:{}", self.name, URL_SAFE_NO_PAD.encode(&index[..18])) }
+    }
+}
+
+/// What stands for an address in a limit: a whole /64 of IPv6, which one subscriber has to choose from.
+pub fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
     }
 }
 
@@ -121,4 +131,17 @@ impl Bucket {
 pub async fn sweep(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
     let old = rate_counter::Column::WindowStart.lt(now - LONGEST);
     Ok(rate_counter::Entity::delete_many().filter(old).exec(db).await?.rows_affected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_subscriber_counts_once() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::limit::{FAILURES_OF_ADDRESS, Verdict};
+use super::limit::{FAILURES_OF_ADDRESS, Verdict, network};
 use super::session::{ACCESS_LIVES, Pair};
 use crate::app::AppState;
 use crate::audit::{self, Actor, AuditEvent};
@@ -70,7 +70,7 @@ struct Attempt {
 
 impl Attempt {
     fn new(state: &AppState, address: IpAddr) -> Self {
-        let failures = FAILURES_OF_ADDRESS.of(&state.keys, &address.to_string());
+        let failures = FAILURES_OF_ADDRESS.of(&state.keys, &network(address));
         Self { session: SessionId::new(), pair: Pair::draw(), now: state.clock.now(), failures }
     }
 

@@ -18,7 +18,7 @@ use crate::audit::Actor;
 use crate::crypto::{Keys, random_bytes, same};
 use crate::http::{Phone, Problem};
 use crate::identity::error::IdentityError;
-use crate::identity::limit::{Bucket, SMS_ADDRESS, SMS_PHONE_HOUR, SMS_PHONE_MINUTE, SMS_TRIES, Verdict};
+use crate::identity::limit::{Bucket, SMS_ADDRESS, SMS_PHONE_HOUR, SMS_PHONE_MINUTE, SMS_TRIES, Verdict, network};
 use crate::identity::sealed::{phone_index, seal_phone};
 use crate::jobs::outbox;
 use crate::notify::sms::Sms;
@@ -41,11 +41,8 @@ pub async fn send_code(state: &AppState, address: IpAddr, phone: &Phone) -> Resu
     }
     let (keys, now) = (&state.keys, state.clock.now());
     let digits = phone.reveal();
-    let limits = [
-        SMS_PHONE_MINUTE.of(keys, digits),
-        SMS_PHONE_HOUR.of(keys, digits),
-        SMS_ADDRESS.of(keys, &address.to_string()),
-    ];
+    let limits =
+        [SMS_PHONE_MINUTE.of(keys, digits), SMS_PHONE_HOUR.of(keys, digits), SMS_ADDRESS.of(keys, &network(address))];
     let (id, code) = (SmsCodeId::new(), draw_code());
     let row = sms_code::ActiveModel {
         id: Set(id),
