@@ -38,11 +38,6 @@ impl Page {
         self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// The cursor as the caller wrote it.
-    pub fn cursor(&self) -> Option<&str> {
-        self.cursor.as_deref()
-    }
-
     /// Where the page begins: after the row with this key; `None` at the beginning.
     ///
     /// # Errors

@@ -31,15 +31,15 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The same for the same page, to know it by; `cursor` as the caller wrote it.
-    pub(super) fn question(&self, cursor: Option<&str>) -> String {
-        let Self { board, metric, period, region, category, limit, .. } = self;
+    /// The same for the same page, to know it by.
+    pub(super) fn question(&self) -> String {
+        let Self { board, metric, period, region, category, limit, after } = self;
         let region = region.map_or("", RegionCode::as_str);
-        format!("{board:?} {metric:?} {period} {region} {category:?} {limit} {}", cursor.unwrap_or_default())
+        format!("{board:?} {metric:?} {period} {region} {category:?} {limit} {after:?}")
     }
 }
 
-/// Where a row stands: the order of the board, and the rank reached.
+/// Where a row stands: the order of the board, and the rank reached. `tie` is a ref, which only staff may see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) rank: u64,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, get};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::region;
@@ -18,11 +20,14 @@ use super::query::{self, Found, Place, Wanted};
 use super::service;
 use crate::app::{AppState, State};
 use crate::calendar::Period;
+use crate::crypto::Keys;
 use crate::http::{Listing, Page, Params, Problem, decimal};
 use crate::identity::{Caller, mask};
 use crate::region::{RegionCode, Subtree};
 use crate::service_record::domain::hours;
 
+/// What a cursor is sealed for.
+const CURSOR: &str = "ranking.cursor";
 /// Marks that one reader counts at most; what is more, the job counts.
 const MOST_MARKS: u64 = 2_000;
 
@@ -111,7 +116,7 @@ async fn get_ranking(
     params: Params<RankingQuery>,
 ) -> Result<HttpResponse, Problem> {
     let query = params.checked()?;
-    let after: Option<Place> = query.page.after()?;
+    let after = query.page.after::<String>()?.map(|sealed| place_in(&state.keys, &sealed)).transpose()?;
     let wanted = Wanted {
         board: query.board,
         metric: query.metric,
@@ -121,12 +126,12 @@ async fn get_ranking(
         limit: query.page.limit(),
         after: after.as_ref(),
     };
-    let (rows, as_of) = current(&state, &wanted, query.page.cursor()).await?;
+    let (rows, as_of) = current(&state, &wanted).await?;
     if rows.is_empty() {
         known(&state, query.region.as_ref()).await?;
     }
     let subtree = subtree_of(caller.as_ref());
-    let listing = Listing::cut(rows.iter().collect(), &query.page, |last| &last.place);
+    let listing = Listing::cut(rows.iter().collect(), &query.page, |last| sealed(&state.keys, &last.place));
     let listing = listing.map(|row| ranked(row, query.board, query.metric, subtree.as_ref()));
     Ok(HttpResponse::Ok().json(RankingView {
         board: query.board,
@@ -139,14 +144,21 @@ async fn get_ranking(
     }))
 }
 
+/// A place for a cursor. Boards are public and a place holds its subject's ref, so it goes out sealed.
+fn sealed(keys: &Keys, place: &Place) -> String {
+    URL_SAFE_NO_PAD.encode(keys.seal(CURSOR, &serde_json::to_vec(place).unwrap_or_default()))
+}
+
+fn place_in(keys: &Keys, sealed: &str) -> Result<Place, Problem> {
+    let plain = URL_SAFE_NO_PAD.decode(sealed).ok().and_then(|sealed| keys.open(CURSOR, &sealed).ok());
+    let place = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
+    place.ok_or_else(|| Problem::invalid("cursor", "invalid", "请使用上一页返回的 next_cursor，不要修改"))
+}
+
 /// The page with all counted that was acknowledged before, and the moment up to which that is so. Where marks wait, they are
 /// counted first; a database that cannot write still shows its boards. Where nothing has changed since the page was last
 /// read, it is not read again.
-async fn current(
-    state: &AppState,
-    wanted: &Wanted<'_>,
-    cursor: Option<&str>,
-) -> Result<(Arc<Vec<Found>>, DateTime<Utc>), DbErr> {
+async fn current(state: &AppState, wanted: &Wanted<'_>) -> Result<(Arc<Vec<Found>>, DateTime<Utc>), DbErr> {
     let (db, now) = (state.db.read(), state.clock.now());
     let mut standing = query::standing(db).await?;
     if standing.is_behind {
@@ -159,7 +171,7 @@ async fn current(
     }
     let as_of =
         if standing.is_behind { service::behind_since(db).await?.map_or(now, |since| since.min(now)) } else { now };
-    let question = wanted.question(cursor);
+    let question = wanted.question();
     if let Some(page) = state.boards.get(standing.version, &question) {
         return Ok((page, as_of));
     }

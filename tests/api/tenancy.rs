@@ -10,6 +10,8 @@ pub(crate) mod document;
 pub(crate) mod operations;
 pub(crate) mod world;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Call};
@@ -203,7 +205,7 @@ both!(lists_show_nobody_elses_whatever_is_asked_for, async |app| {
         };
         for caller in world.callers.iter().filter(|caller| operation.who.admits(caller)) {
             let hidden = world.hidden_from(caller);
-            let mut queries = vec!["limit=100".to_owned()];
+            let mut queries = vec!["limit=100".to_owned(), "limit=1".to_owned()];
             for name in described.parameters() {
                 queries.extend(values_of_others(&world, &name).iter().map(|value| format!("limit=100&{name}={value}")));
             }
@@ -218,6 +220,11 @@ both!(lists_show_nobody_elses_whatever_is_asked_for, async |app| {
                     format!("{}?{query} by {}: {} {}", operation.call, caller.name, answer.status, answer.text());
                 assert!(matches!(answer.status, 200 | 403 | 404 | 422), "{case}");
                 assert_silent(&answer, &hidden, &case);
+                let cursor =
+                    answer.json()["next_cursor"].as_str().map(|cursor| URL_SAFE_NO_PAD.decode(cursor).unwrap());
+                let cursor = String::from_utf8(cursor.unwrap_or_default()).unwrap();
+                let told = hidden.iter().find(|canary| cursor.contains(*canary));
+                assert!(told.is_none(), "{case}: its cursor {cursor} tells {told:?}");
             }
         }
     }

@@ -8,6 +8,7 @@ use ::entity::id::{
     AdjustmentId, ClaimId, GoodsId, InboxMessageId, RedemptionId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::redemption::{self, RedemptionChannel, RedemptionStatus};
+use ::entity::score::{self, SubjectKind};
 use ::entity::service_record::{self, Evidence, RecordStatus};
 use ::entity::staff::Role;
 use ::entity::task::{self, TaskSource, TaskStatus};
@@ -287,6 +288,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![redemption_of(app, &plot)]).await;
     seed.insert(vec![adjustment_of(app, &plot)]).await;
     seed.insert(vec![message_of(app, &plot)]).await;
+    seed.insert(vec![score_of(app, &plot)]).await;
     plot
 }
 
@@ -488,6 +490,24 @@ fn adjustment_of(app: &TestApp, plot: &Plot) -> adjustment::ActiveModel {
     }
 }
 
+/// Two hours of all time.
+fn score_of(app: &TestApp, plot: &Plot) -> score::ActiveModel {
+    let now = app.clock.now();
+    score::ActiveModel {
+        subject_kind: Set(SubjectKind::Member),
+        period: Set("all".to_owned()),
+        category: Set(String::new()),
+        subject_id: Set(plot.volunteer.id.to_string()),
+        region_code: Set(plot.region.to_owned()),
+        points: Set(400),
+        minutes: Set(120),
+        records: Set(1),
+        points_at: Set(Some(now)),
+        minutes_at: Set(Some(now)),
+        tie: Set(plot.volunteer.ref_id.clone()),
+    }
+}
+
 fn message_of(app: &TestApp, plot: &Plot) -> inbox_message::ActiveModel {
     inbox_message::ActiveModel {
         id: Set(plot.message_id),
@@ -558,6 +578,8 @@ impl Plot {
             (id(self.adjustment.0), ResidentAndStaff),
             (id(self.claim.0), WishAndStaff),
             (id(self.record.0), VolunteerAndStaff),
+            (self.resident.ref_id.clone(), ResidentAndStaff),
+            (self.volunteer.ref_id.clone(), VolunteerAndStaff),
             (self.wish_words.clone(), District),
         ]
         .into_iter()
