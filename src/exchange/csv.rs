@@ -1,5 +1,6 @@
 //! CSV by RFC 4180: reading records with the line where each starts, and writing with the guard against formulas.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use ::csv::{ByteRecord, QuoteStyle, ReaderBuilder, Terminator, WriterBuilder};
@@ -78,10 +79,10 @@ impl<'a> CsvRecords<'a> {
         let ends_in_crlf = read.strip_suffix(b"\n").unwrap_or(read).ends_with(b"\r");
         for (index, cell) in self.raw.iter().enumerate() {
             let cell = if index == last && ends_in_crlf { cell.strip_suffix(b"\r").unwrap_or(cell) } else { cell };
-            match std::str::from_utf8(cell) {
-                Ok(cell) if !cell.contains('\0') => record.push(cell),
-                Ok(_) | Err(_) => record.bad_encoding = true,
-            }
+            let text = String::from_utf8_lossy(cell);
+            record.bad_encoding |= matches!(text, Cow::Owned(_)) || text.contains('\0');
+            // The cell keeps its place: in a header the others still name their columns.
+            record.push(&text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use entity::id::JournalId;
 use entity::journal::JournalKind;
 use entity::service_record::RecordStatus;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::{Stamp, WriteError, word};
 use crate::audit::Actor;
@@ -101,8 +101,25 @@ pub(in super::super) async fn records(
         today: stamp.calendar.day_of(stamp.now),
     };
     post_all(db, &batch, &earned).await?;
-    ranking::bulk(db, &stamp.calendar, rows.iter().filter_map(|accepted| boarded(&accepted.row))).await?;
+    board(db, stamp, rows).await?;
     Ok(())
+}
+
+/// Records that are added up at once for the boards: each makes some ten rows, which are all in memory.
+const BOARDED_AT_ONCE: usize = 40_000;
+
+/// Some communities at a time: nobody stands in two, so that hardly a row is written twice.
+async fn board(db: &impl ConnectionTrait, stamp: &Stamp, rows: &[Accepted<RecordRow>]) -> Result<(), DbErr> {
+    let mut order: Vec<&RecordRow> = rows.iter().map(|accepted| &accepted.row).collect();
+    order.sort_by(|one, other| one.person.region.cmp(&other.person.region));
+    let mut batch: Vec<&RecordRow> = Vec::new();
+    for community in order.chunk_by(|one, other| one.person.region == other.person.region) {
+        if !batch.is_empty() && batch.len() + community.len() > BOARDED_AT_ONCE {
+            ranking::bulk(db, &stamp.calendar, batch.drain(..).filter_map(boarded)).await?;
+        }
+        batch.extend(community);
+    }
+    ranking::bulk(db, &stamp.calendar, batch.into_iter().filter_map(boarded)).await.map(drop)
 }
 
 fn record(stamp: &Stamp, reference: &str, row: &RecordRow) -> [Value; 20] {
