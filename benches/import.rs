@@ -82,7 +82,13 @@ async fn run(database: Database, size: &str, set: &Path) -> bool {
 fn import(place: &Place, set: &Path) -> (f64, u64) {
     let began = Instant::now();
     let mut command = Command::new(support::binary());
-    command.arg("import").arg(set).envs(place.env()).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .env_remove("LINLI_BENCH_DIR")
+        .arg("import")
+        .arg(set)
+        .envs(place.env())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let mut child = command.spawn().expect("linli starts");
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;

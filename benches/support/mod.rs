@@ -107,6 +107,7 @@ impl Place {
         use std::process::{Command, Stdio};
         let mut child = Command::new(binary())
             .args(args)
+            .env_remove("LINLI_BENCH_DIR")
             .envs(self.env())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -21,6 +21,7 @@ impl Server {
     pub(crate) async fn start_on(place: &Place, port: u16) -> Self {
         let child = Command::new(binary())
             .args(["serve", "--migrate"])
+            .env_remove("LINLI_BENCH_DIR")
             .envs(place.env())
             .env("LINLI_BIND", format!("127.0.0.1:{port}"))
             .stdin(Stdio::null())

@@ -1,5 +1,6 @@
 //! Data sets: what an import takes, what it says about the rest, and that it adds up.
 
+mod command;
 mod dirty;
 mod ledger;
 mod round_trip;
