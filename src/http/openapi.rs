@@ -1,6 +1,6 @@
 //! What every operation of the OpenAPI document has in common, so that no handler has to say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -133,6 +133,7 @@ pub fn complete(document: &mut OpenApi) {
     let mut schemas = vec![(PROBLEM.to_owned(), Problem::schema()), ("FieldError".to_owned(), FieldError::schema())];
     ProblemBody::schemas(&mut schemas);
     components.schemas.extend(schemas);
+    let undemanding = undemanding(components);
     for (path, item) in &mut document.paths.paths {
         let open = path.contains("/auth/");
         let operations = [
@@ -149,8 +150,28 @@ pub fn complete(document: &mut OpenApi) {
                     add_key(operation);
                 }
                 add_refusals(operation, method == "GET");
+                allow_no_body(operation, &undemanding);
             }
         }
+    }
+}
+
+/// References to the schemas of objects that need no field: no body at all is such an object.
+fn undemanding(components: &Components) -> BTreeSet<String> {
+    let needs_none =
+        |schema: &RefOr<Schema>| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty());
+    let found = components.schemas.iter().filter(|(_, schema)| needs_none(schema));
+    found.map(|(name, _)| Ref::from_schema_name(name).ref_location).collect()
+}
+
+fn allow_no_body(operation: &mut Operation, undemanding: &BTreeSet<String>) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    let may_be_absent = body.content.values().any(|content| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => undemanding.contains(&schema.ref_location),
+        RefOr::T(_) | RefOr::Ref(_) => false,
+    });
+    if may_be_absent {
+        body.required = Some(Required::False);
     }
 }
 
@@ -203,7 +224,7 @@ fn add_refusals(operation: &mut Operation, read: bool) {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, HttpResponse, get, post};
+    use actix_web::{App, HttpResponse, get, patch, post};
     use serde::Deserialize;
     use utoipa_actix_web::AppExt as _;
 
@@ -239,8 +260,21 @@ mod tests {
         HttpResponse::Ok().finish()
     }
 
+    #[derive(Deserialize, ToSchema)]
+    #[allow(dead_code, reason = "a description")]
+    struct Change {
+        title: Option<Line<20>>,
+    }
+
+    #[utoipa::path(request_body = Change, responses((status = 200, description = "changed")))]
+    #[patch("/things")]
+    async fn change() -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+
     fn documented() -> serde_json::Value {
-        let (_, mut document) = App::new().into_utoipa_app().service(parts).service(make).split_for_parts();
+        let app = App::new().into_utoipa_app().service(parts).service(make).service(change);
+        let (_, mut document) = app.split_for_parts();
         complete(&mut document);
         serde_json::to_value(&document).unwrap()
     }
@@ -261,6 +295,13 @@ mod tests {
             assert!(operation["responses"].get(status).is_some(), "{status}");
         }
         assert!(operation["responses"].get("415").is_none());
+    }
+
+    #[test]
+    fn a_body_without_needed_fields_may_be_absent() {
+        let document = documented();
+        assert_eq!(document["paths"]["/things"]["patch"]["requestBody"]["required"], false);
+        assert_eq!(document["paths"]["/things"]["post"]["requestBody"]["required"], true);
     }
 
     #[test]
