@@ -1,18 +1,23 @@
 //! tokio-postgres: a reservation as one statement on a connection of its own, or several of a hot good as a group.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, NoTls, Statement};
 use uuid::Uuid;
 
-use super::{ANSWER, End, Wares};
+use super::runner::{Step, Value};
+use super::{ACCOUNTS, ANSWER, BOOKS, End, MEMBERS, People, STAFF, Wares};
 
 /// A connection with its prepared statements.
 pub(crate) struct Connection {
     client: Client,
     reserve: Statement,
     read: Statement,
+    /// Those of the steps, each from its first use on.
+    steps: Mutex<HashMap<&'static str, Statement>>,
 }
 
 const RESERVE: &str = "
@@ -32,7 +37,7 @@ impl Connection {
         let client = connect(url).await;
         let reserve = client.prepare(RESERVE).await.expect("a statement");
         let read = client.prepare(READ).await.expect("a statement");
-        Arc::new(Self { client, reserve, read })
+        Arc::new(Self { client, reserve, read, steps: Mutex::default() })
     }
 
     /// Begins or ends a group.
@@ -56,6 +61,42 @@ impl Connection {
             Ok(_) => End::Refused,
             Err(_) => End::Failed,
         }
+    }
+
+    /// The statements of one step of a claim in a transaction. Nobody else may use the connection meanwhile.
+    pub(crate) async fn run(&self, steps: &[Step]) -> End {
+        match self.transaction(steps).await {
+            Ok(()) => End::Done,
+            Err(error) => {
+                eprintln!("{error}");
+                let _ = self.client.batch_execute("ROLLBACK").await;
+                End::Failed
+            }
+        }
+    }
+
+    async fn transaction(&self, steps: &[Step]) -> Result<(), String> {
+        let told = |sql: &'static str| move |error: Error| format!("{sql}: {error:?}");
+        self.client.batch_execute("BEGIN").await.map_err(told("BEGIN"))?;
+        for step in steps {
+            let statement = self.prepared(step.sql).await.map_err(told(step.sql))?;
+            let values: Vec<_> = step.values.iter().map(value).collect();
+            let rows = self.client.execute(&statement, &values).await.map_err(told(step.sql))?;
+            if step.must && rows == 0 {
+                return Err(format!("no row: {}", step.sql));
+            }
+        }
+        self.client.batch_execute("COMMIT").await.map_err(told("COMMIT"))
+    }
+
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, Error> {
+        let known = self.steps.lock().expect("the statements").get(sql).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.steps.lock().expect("the statements").insert(sql, statement.clone());
+        Ok(statement)
     }
 
     pub(crate) async fn read(&self, id: Uuid) -> End {
@@ -84,21 +125,41 @@ pub(crate) async fn copy(url: &str) -> String {
     url
 }
 
+fn value(value: &Value) -> &(dyn ToSql + Sync) {
+    match value {
+        Value::Id(id) => id,
+        Value::Time(time) => time,
+        Value::Text(text) => text,
+        Value::Bytes(bytes) => bytes,
+    }
+}
+
+async fn ids(client: &Client, sql: &str) -> Vec<Uuid> {
+    client.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect()
+}
+
 pub(crate) async fn wares(url: &str, goods: &str) -> Wares {
     let client = connect(url).await;
-    let ids = async |sql: String| -> Vec<Uuid> {
-        client.query(&sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect()
-    };
     Wares {
-        members: ids("SELECT member_id FROM account WHERE kind = 'member' ORDER BY member_id".into()).await,
-        accounts: ids("SELECT id FROM account WHERE kind = 'member' ORDER BY member_id".into()).await,
-        goods: ids(format!("SELECT id FROM goods WHERE ref_id LIKE '{goods}%' ORDER BY ref_id")).await,
-        station: ids("SELECT id FROM station".into()).await[0],
+        members: ids(&client, "SELECT member_id FROM account WHERE kind = 'member' ORDER BY member_id").await,
+        accounts: ids(&client, "SELECT id FROM account WHERE kind = 'member' ORDER BY member_id").await,
+        goods: ids(&client, &format!("SELECT id FROM goods WHERE ref_id LIKE '{goods}%' ORDER BY ref_id")).await,
+        station: ids(&client, "SELECT id FROM station").await[0],
+    }
+}
+
+pub(crate) async fn people(url: &str) -> People {
+    let client = connect(url).await;
+    let staff = ids(&client, STAFF).await;
+    People {
+        members: ids(&client, MEMBERS).await.into_iter().zip(ids(&client, ACCOUNTS).await).collect(),
+        books: ids(&client, BOOKS).await[0],
+        clerk: staff[0],
+        manager: staff[1],
     }
 }
 
 /// Ids of redemptions in the copy.
 pub(crate) async fn redemptions(url: &str) -> Vec<Uuid> {
-    let rows = connect(url).await.query("SELECT id FROM redemption LIMIT 5000", &[]).await.expect("rows");
-    rows.iter().map(|row| row.get(0)).collect()
+    ids(&connect(url).await, "SELECT id FROM redemption LIMIT 5000").await
 }
