@@ -92,11 +92,14 @@ async fn offer_task(state: State, id: PathId<TaskId>, call: Call<OfferTask>) -> 
         expires_at: now.checked_add_signed(TimeDelta::minutes(body.expires_in_minutes)).unwrap_or(now),
     };
     let task = *id;
-    once.run(&state, StatusCode::CREATED, async move |txn: &Txn| {
+    let event = AuditEvent::new(Actor::Staff(manager.id), "task.offer", "task", now);
+    let event = event.of(task).in_region(&manager.region);
+    let outcome = once.run(&state, StatusCode::CREATED, async move |txn: &Txn| {
         let made = claims::offer(txn, &manager, task, &offers, now).await?;
         Ok::<_, WishError>(Listing::whole(made.into_iter().map(|claim| ClaimView::new(claim, None)).collect()))
-    })
-    .await
+    });
+    let known = async || task::query::exists(state.db.read(), task).await;
+    audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 
 /// Accept an offer. For its volunteer.

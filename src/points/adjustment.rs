@@ -10,7 +10,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    QueryOrder as _, QuerySelect as _, SelectExt as _,
 };
 
 use super::domain::Points;
@@ -191,6 +191,14 @@ pub async fn find(db: &impl ConnectionTrait, subtree: &Subtree, id: AdjustmentId
         .one(db)
         .await?
         .ok_or(PointsError::NotFound)
+}
+
+/// Whether there is such an adjustment for anybody.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(db: &impl ConnectionTrait, id: AdjustmentId) -> Result<bool, DbErr> {
+    Entity::find_by_id(id).exists(db).await
 }
 
 /// Adjustments of a subtree, latest first.

@@ -427,13 +427,16 @@ async fn decide(state: State, id: PathId<AdjustmentId>, call: Call<Decide>) -> R
     let exists = async || Ok(adjustment::find(state.db.read(), &manager.subtree(), *id).await.map(drop)?);
     let (body, once) = call.admit(exists).await?;
     let moment = moment(&state);
-    once.run(&state, StatusCode::OK, async move |txn| {
+    let event = AuditEvent::new(Actor::Staff(manager.id), "points.adjust.decide", "adjustment", moment.now);
+    let event = event.of(*id).in_region(&manager.region);
+    let outcome = once.run(&state, StatusCode::OK, async move |txn| {
         let approve = body.decision == Decision::Approve;
         let row = adjustment::decide(txn, &manager, *id, approve, moment).await?;
         record(txn, &manager, "points.adjust.decide", &row, moment.now).await?;
         Ok::<_, PointsError>(AdjustmentView::from(row))
-    })
-    .await
+    });
+    let known = async || adjustment::exists(state.db.read(), *id).await;
+    audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 
 #[derive(Deserialize, Validate, IntoParams)]

@@ -97,7 +97,7 @@ pub async fn add(
 /// Changes goods in `staff`'s subtree.
 ///
 /// # Errors
-/// `NotFound`.
+/// `NotFound`, `OtherStation`.
 pub async fn change(
     db: &impl ConnectionTrait,
     staff: &StaffCaller,

@@ -213,14 +213,19 @@ async fn change_goods(state: State, id: PathId<GoodsId>, call: Call<ChangeGoods>
         active: body.active,
     };
     let now = state.clock.now();
-    once.run(&state, StatusCode::OK, async move |txn| {
-        let (row, region) = goods::change(txn, &manager, *id, &change, now).await?;
-        let event =
-            AuditEvent::new(Actor::Staff(manager.id), "goods.change", "goods", now).of(row.id).in_region(&region);
-        audit::record(txn, event.with(json!({"points": row.points, "active": row.active}))).await?;
-        Ok::<_, RedemptionError>(GoodsView::from(row))
-    })
-    .await
+    let (witness, staff) = (Witness::default(), manager.id);
+    let seen = witness.clone();
+    let answer = once
+        .run(&state, StatusCode::OK, async move |txn| {
+            let (row, region) = seen.see(goods::change(txn, &manager, *id, &change, now).await)?;
+            let event = AuditEvent::new(Actor::Staff(manager.id), "goods.change", "goods", now).of(row.id);
+            let detail = json!({"points": row.points, "active": row.active});
+            audit::record(txn, event.in_region(&region).with(detail)).await?;
+            Ok::<_, RedemptionError>(GoodsView::from(row))
+        })
+        .await;
+    witness.testify(&state, staff, "goods.change", now).await?;
+    answer
 }
 
 #[derive(Clone, Copy, Deserialize, ToSchema)]

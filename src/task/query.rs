@@ -10,7 +10,7 @@ use entity::task_skill;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Select,
+    QuerySelect as _, Select, SelectExt as _,
 };
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
@@ -130,6 +130,14 @@ pub async fn task(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Res
 /// [`TaskError::NotFound`].
 pub async fn find(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Result<task::Model, TaskError> {
     task::Entity::find_by_id(id).filter(sees(caller)).one(db).await?.ok_or(TaskError::NotFound)
+}
+
+/// Whether there is such a task, whoever may see it.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(db: &impl ConnectionTrait, id: TaskId) -> Result<bool, DbErr> {
+    task::Entity::find_by_id(id).exists(db).await
 }
 
 /// Every member of the district, staff of the subtree, and whoever was offered it or has claimed it.
