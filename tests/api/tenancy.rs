@@ -10,8 +10,10 @@ pub(crate) mod document;
 pub(crate) mod operations;
 pub(crate) mod world;
 
+use ::entity::audit::{self, AuditOutcome};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Call};
@@ -196,6 +198,39 @@ pub(crate) fn assert_silent(answer: &Answer, hidden: &[String], case: &str) {
         assert!(!text.contains(canary), "{case}: shows {canary}");
     }
 }
+
+both!(what_staff_try_elsewhere_leaves_a_trace, async |app| {
+    let world = World::new(app).await;
+    let db = world.app.database.connect().await;
+    let mut without = Vec::new();
+    for described in document::operations(&document::document(&world.app).await) {
+        let Some((operation, body)) = line(&described.call()).and_then(|line| Some((line, line.body?))) else {
+            continue;
+        };
+        let id = operation.on.id(world.home());
+        // Staff see who comes and goes; a code is for members.
+        let body = if operation.call.contains("/check-") { json!({}) } else { body(&world) };
+        for caller in &world.callers {
+            let elsewhere = operation.on != On::Nothing
+                && matches!(caller.is, Is::Staff(..))
+                && operation.who.admits(caller)
+                && operation.on.reach(caller, world.home()) == Reach::Hidden;
+            if !elsewhere {
+                continue;
+            }
+            let traces = audit::Entity::find()
+                .filter(audit::Column::Outcome.eq(AuditOutcome::Denied))
+                .filter(audit::Column::ObjectId.eq(&id));
+            let before = traces.clone().count(&db).await.unwrap();
+            let call = world.app.call(&described.method, &described.address(&id)).json(body.clone());
+            call.bearer(caller.token.as_ref().unwrap()).key("once").await.expect_problem(404, "not_found");
+            if traces.count(&db).await.unwrap() != before + 1 {
+                without.push(format!("{} by {}", operation.call, caller.name));
+            }
+        }
+    }
+    assert!(without.is_empty(), "no trace of {without:#?}");
+});
 
 both!(lists_show_nobody_elses_whatever_is_asked_for, async |app| {
     let world = World::new(app).await;
