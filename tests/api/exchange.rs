@@ -2,6 +2,7 @@
 
 mod command;
 mod dirty;
+mod haigang;
 mod ledger;
 mod round_trip;
 mod station;
