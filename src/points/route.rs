@@ -9,7 +9,6 @@ use entity::id::{AdjustmentId, JournalId, MemberId, RuleId, StaffId};
 use entity::programme::{self, Expiry};
 use entity::rule::{self, RuleBasis};
 use entity::staff::Role;
-use sea_orm::sea_query::Expr;
 use sea_orm::{EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,7 +25,7 @@ use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
 use crate::http::{Call, FieldError, Instant, Line, Listing, Page, Params, PathId, PointsAmount, Problem};
-use crate::identity::{Caller, Manager, Staff};
+use crate::identity::{Caller, Manager, Scope, Staff};
 use crate::region::RegionCode;
 
 /// The routes of points.
@@ -59,7 +58,7 @@ async fn my_points(state: State, caller: Caller) -> Result<web::Json<PointsView>
     Ok(web::Json(PointsView { programmes }))
 }
 
-/// A member's points. For staff of the subtree.
+/// A member's points: for the member and staff of the subtree.
 #[utoipa::path(tag = "points", params(("member_id" = MemberId, Path)), responses((status = 200, body = PointsView)))]
 #[get("/members/{member_id}/points")]
 async fn points_of_member(
@@ -67,18 +66,15 @@ async fn points_of_member(
     caller: Caller,
     id: PathId<MemberId>,
 ) -> Result<web::Json<PointsView>, Problem> {
-    let region = region_of(&state, &caller.staff()?, *id).await?;
+    let region = region_of(&state, &caller.scope(), *id).await?;
     let programmes = query::standings(state.db.read(), *id, region.as_deref()).await?;
     Ok(web::Json(PointsView { programmes }))
 }
 
-/// The region of a member in the staff's subtree; 404 outside.
-async fn region_of(state: &State, staff: &Staff, id: MemberId) -> Result<Option<String>, Problem> {
+/// The region of a member whom the caller may see; else 404.
+async fn region_of(state: &State, scope: &Scope, id: MemberId) -> Result<Option<String>, Problem> {
     use entity::member::{Column, Entity};
-    let found = Entity::find_by_id(id)
-        .filter(staff.subtree().covers(Expr::col((Entity, Column::RegionCode))))
-        .one(state.db.read())
-        .await?;
+    let found = Entity::find_by_id(id).filter(scope.owned(Column::Id, Column::RegionCode)).one(state.db.read()).await?;
     Ok(found.ok_or_else(Problem::not_found)?.region_code)
 }
 
@@ -107,7 +103,7 @@ async fn my_entries(
     Ok(web::Json(query::entries(state.db.read(), member.id, programme.as_deref(), &page).await?))
 }
 
-/// A member's postings, latest first. For staff of the subtree.
+/// A member's postings, latest first: for the member and staff of the subtree.
 #[utoipa::path(tag = "points", params(("member_id" = MemberId, Path), EntryQuery, Page), responses((status = 200, body = Listing<EntryView>)))]
 #[get("/members/{member_id}/points/entries")]
 async fn entries_of_member(
@@ -116,7 +112,7 @@ async fn entries_of_member(
     id: PathId<MemberId>,
     params: Params<EntryQuery>,
 ) -> Result<web::Json<Listing<EntryView>>, Problem> {
-    region_of(&state, &caller.staff()?, *id).await?;
+    region_of(&state, &caller.scope(), *id).await?;
     let EntryQuery { programme, page } = params.checked()?;
     Ok(web::Json(query::entries(state.db.read(), *id, programme.as_deref(), &page).await?))
 }

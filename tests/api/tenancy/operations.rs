@@ -278,8 +278,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     // Points.
     get("GET /me/points", MEMBERS, On::Nothing),
     get("GET /me/points/entries", MEMBERS, On::Nothing),
-    get("GET /members/{}/points", STAFF, On::Member),
-    get("GET /members/{}/points/entries", STAFF, On::Member),
+    get("GET /members/{}/points", CALLERS, On::Member),
+    get("GET /members/{}/points/entries", CALLERS, On::Member),
     get("GET /points/programmes", CALLERS, On::Nothing),
     get("GET /points/rules", MANAGER_OR_AUDITOR, On::Nothing),
     send("POST /points/rules", MANAGER, On::Nothing, |world| {
