@@ -129,6 +129,18 @@ pub async fn codes(db: &impl ConnectionTrait, list: &str) -> Result<Vec<CodeView
     Ok(rows.into_iter().map(CodeView::from).collect())
 }
 
+/// The page of a coded list that is at hand in its order: after the code of the cursor.
+///
+/// # Errors
+/// 422 for a forged cursor.
+pub fn part(items: Vec<CodeView>, page: &Page) -> Result<Listing<CodeView>, Problem> {
+    let from = match page.after::<String>()? {
+        Some(last) => items.iter().position(|item| item.code == last).map_or(items.len(), |at| at + 1),
+        None => 0,
+    };
+    Ok(Listing::cut(items.into_iter().skip(from).collect(), page, |item| item.code.clone()))
+}
+
 /// `a > x OR (a = x AND b > y)`: the rows after a key of two columns.
 pub fn after<A, B>(
     first: (A, impl Into<sea_orm::Value> + Clone),

@@ -9,7 +9,7 @@ use super::query::{self, RegionQuery, StationQuery};
 use super::service::{self, ChangeStation, NewStation, StationError};
 use super::view::{CodeView, RegionView, StationView};
 use crate::app::State;
-use crate::http::{Call, Listing, Params, PathCode, PathId, Problem};
+use crate::http::{Call, Listing, Page, Params, PathCode, PathId, Problem};
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -24,7 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// Regions, in order of code.
-#[utoipa::path(tag = "places", security(()), params(RegionQuery, crate::http::Page),
+#[utoipa::path(tag = "places", security(()), params(RegionQuery, Page),
     responses((status = 200, body = Listing<RegionView>)))]
 #[get("/regions")]
 async fn list_regions(state: State, params: Params<RegionQuery>) -> Result<web::Json<Listing<RegionView>>, Problem> {
@@ -41,7 +41,7 @@ async fn get_region(state: State, code: PathCode) -> Result<web::Json<RegionView
 }
 
 /// Stations, in order of region.
-#[utoipa::path(tag = "places", security(()), params(StationQuery, crate::http::Page),
+#[utoipa::path(tag = "places", security(()), params(StationQuery, Page),
     responses((status = 200, body = Listing<StationView>)))]
 #[get("/stations")]
 async fn list_stations(state: State, params: Params<StationQuery>) -> Result<web::Json<Listing<StationView>>, Problem> {
@@ -117,12 +117,17 @@ async fn note_denied(
 }
 
 /// A coded list: `category`, `skill`, `special_group` …
-#[utoipa::path(tag = "places", security(()), responses((status = 200, body = Listing<CodeView>)))]
+#[utoipa::path(tag = "places", security(()), params(("list" = String, Path), Page),
+    responses((status = 200, body = Listing<CodeView>)))]
 #[get("/codes/{list}")]
-async fn list_codes(state: State, list: PathCode) -> Result<web::Json<Listing<CodeView>>, Problem> {
+async fn list_codes(
+    state: State,
+    list: PathCode,
+    params: Params<Page>,
+) -> Result<web::Json<Listing<CodeView>>, Problem> {
     let items = query::codes(state.db.read(), &list).await?;
     if items.is_empty() {
         return Err(Problem::not_found());
     }
-    Ok(web::Json(Listing::whole(items)))
+    Ok(web::Json(query::part(items, &params.checked()?)?))
 }

@@ -61,7 +61,7 @@ impl From<station::Model> for StationView {
 /// An item of a coded list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CodeView {
-    code: String,
+    pub(super) code: String,
     name: String,
     parent: Option<String>,
 }

@@ -124,4 +124,17 @@ both!(coded_lists_are_public, async |app| {
     let categories = list(&app, "/api/v1/codes/category").await;
     assert_eq!(codes(&categories, "code"), ["neighbourly", "charity", "safety", "culture", "civility", "volunteering"]);
     app.get("/api/v1/codes/nonsense").await.expect_problem(404, "not_found");
+    let mut walked = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = list(&app, &format!("/api/v1/codes/category?limit=4{cursor}")).await;
+        walked.extend(codes(&page, "code").into_iter().map(str::to_owned));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(walked, codes(&categories, "code"));
+    for refused in ["limit=0", "limit=101", "cursor=forged"] {
+        let path = format!("/api/v1/codes/skill?{refused}");
+        app.get(&path).await.expect_problem(422, "validation_failed");
+    }
 });
