@@ -10,6 +10,7 @@ use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::fields::refusal;
 use super::text::text_schema;
 
 /// The largest amount of one call, in points: far above any budget, far below what an `i64` of hundredths sums up.
@@ -77,7 +78,8 @@ impl Serialize for PointsAmount {
 
 impl<'de> Deserialize<'de> for PointsAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        Self::parse(&String::deserialize(deserializer)?)
+            .map_err(|code| D::Error::custom(refusal(code, "请填写大于 0、最多两位小数的数，如 12.50")))
     }
 }
 
@@ -136,7 +138,8 @@ impl From<DateTime<Utc>> for Instant {
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        Self::parse(&String::deserialize(deserializer)?)
+            .map_err(|code| D::Error::custom(refusal(code, "请填写日期、时刻与时区，如 2026-11-07T09:30:00+08:00")))
     }
 }
 

@@ -18,6 +18,24 @@ const MAX_READINGS: usize = 120;
 const MAX_NAME_CHARS: usize = 64;
 const CODES: [&str; 6] = ["unknown_field", "required", "wrong_type", "invalid", "out_of_range", "too_long"];
 
+/// Parts a code from a type's own words. What serde says of a caller's text never begins with a bare code.
+const SAYING: char = '\u{1F}';
+
+/// What a type says from its `Deserialize` where it refuses a value: the field's code, and words on what to write instead.
+/// The words must not repeat the value.
+pub fn refusal(code: &str, words: &str) -> String {
+    format!("{code}{SAYING}{words}")
+}
+
+/// The refused field for a deserializer's words.
+pub(super) fn refused(field: impl Into<String>, text: &str) -> FieldError {
+    let error = FieldError::new(field, code_of(text));
+    match words_of(text) {
+        Some(words) => error.saying(words),
+        None => error,
+    }
+}
+
 /// Reads a `T` from a JSON body and validates it.
 ///
 /// # Errors
@@ -109,6 +127,8 @@ fn nul_fields(value: &Value, path: &mut Path, errors: &mut Vec<FieldError>) {
 struct Fault {
     path: Path,
     code: &'static str,
+    /// On what to write instead, where more is known than the code says.
+    words: Option<String>,
     /// The body can be changed at `path`.
     exact: bool,
     /// For an unknown variant: a known one.
@@ -134,7 +154,11 @@ fn explain<T: DeserializeOwned + Validate>(mut body: Value) -> Vec<FieldError> {
         };
         let repaired = tried.keys().any(|path| fault.path.starts_with(path));
         if !repaired {
-            errors.push(FieldError::new(show(&fault.path), fault.code));
+            let error = FieldError::new(show(&fault.path), fault.code);
+            errors.push(match &fault.words {
+                Some(words) => error.saying(words.clone()),
+                None => error,
+            });
         }
         if !fault.exact || !repair(&mut body, &fault, &mut tried) {
             break;
@@ -162,10 +186,10 @@ fn locate(error: &serde_path_to_error::Error<serde_json::Error>) -> Fault {
     let text = error.inner().to_string();
     if let Some(name) = quoted_after(&text, "missing field `") {
         path.push(Step::Key(name.to_owned()));
-        return Fault { path, code: "required", exact, variant: None };
+        return Fault { path, code: "required", words: None, exact, variant: None };
     }
     let variant = text.starts_with("unknown variant").then(|| text.rsplit('`').nth(1).unwrap_or_default().to_owned());
-    Fault { path, code: code_of(&text), exact, variant }
+    Fault { path, code: code_of(&text), words: words_of(&text), exact, variant }
 }
 
 fn quoted_after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -190,11 +214,27 @@ pub(super) fn code_of(text: &str) -> &'static str {
         ("cannot parse float", "wrong_type"),
         ("provided string was not `true` or `false`", "wrong_type"),
     ];
+    let text = text.split(SAYING).next().unwrap_or(text);
     CODES
         .into_iter()
         .find(|code| *code == text)
         .or_else(|| BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning)).map(|(_, code)| *code))
         .unwrap_or("invalid")
+}
+
+/// Words on what to write instead: a type's own, or the names that an enum knows. Nothing of the caller's.
+fn words_of(text: &str) -> Option<String> {
+    if let Some((code, words)) = text.split_once(SAYING)
+        && CODES.contains(&code)
+    {
+        return Some(words.to_owned());
+    }
+    if text.starts_with("UUID parsing failed") {
+        return Some("编号格式不对，请重新选择".to_owned());
+    }
+    let known = text.strip_prefix("unknown variant `")?.rsplit_once("`, expected ")?.1;
+    let names: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    Some(format!("只能填写其中之一：{}", names.join("、")))
 }
 
 /// Takes an unknown field out, or puts the next stand-in in place of what was refused. False where nothing is left to try.
@@ -285,7 +325,25 @@ fn field_error(field: &str, fault: &ValidationError) -> FieldError {
     let error = FieldError::new(field, code_of_rule(fault));
     match &fault.message {
         Some(message) => error.saying(message.clone()),
-        None => error,
+        None => match bounds_of(fault) {
+            Some(words) => error.saying(words),
+            None => error,
+        },
+    }
+}
+
+/// The bounds of a broken rule, in words.
+fn bounds_of(fault: &ValidationError) -> Option<String> {
+    match (fault.code.as_ref(), fault.params.get("value")) {
+        ("range", _) => {
+            let bound = |name: &str| fault.params.get(name).and_then(Value::as_f64);
+            Some(format!("应在 {} 到 {} 之间，请修改", bound("min")?, bound("max")?))
+        }
+        ("length", Some(Value::Array(items))) => {
+            let max = fault.params.get("max").and_then(Value::as_u64).filter(|max| items.len() as u64 > *max)?;
+            Some(format!("最多 {max} 项，请减少"))
+        }
+        _ => None,
     }
 }
 
@@ -429,6 +487,24 @@ mod tests {
         let errors = decode::<Body>(&body).map(|_| ()).unwrap_err();
         assert!(!serde_json::to_string(&errors).unwrap().contains("138"));
         assert_eq!(faults(&json!(["x"])), [(String::new(), "wrong_type")]);
+    }
+
+    #[test]
+    fn what_to_write_is_said_and_nothing_repeated() {
+        let table = [
+            ("amount", json!("12.505"), "请填写大于 0、最多两位小数的数，如 12.50"),
+            ("direction", json!("`x`, expected `y`"), "只能填写其中之一：grant、deduct"),
+            ("title", json!("一二三四五六"), "最多 5 个字，请缩短"),
+            ("note", json!("a\u{202E}"), "含有看不见的控制字符，请删去后重试"),
+            ("member_id", json!("invalid\u{1F}x"), "编号格式不对，请重新选择"),
+            ("slots", json!(6), "应在 1 到 5 之间，请修改"),
+            ("skills", json!(["a", "b", "c"]), "最多 2 项，请减少"),
+            ("invalid\u{1F}x", json!(1), "没有这个字段，请删去后重试"),
+        ];
+        for (field, value, words) in table {
+            let errors = decode::<Body>(&with(field, value)).map(|_| ()).unwrap_err();
+            assert_eq!(errors[0].detail, words, "{field}");
+        }
     }
 
     #[test]

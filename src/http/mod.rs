@@ -23,6 +23,7 @@ pub use addr::client_addr;
 pub use amount::{Instant, PointsAmount, decimal};
 pub use call::{Call, OpenCall};
 pub use edge::{RequestSpan, face, refuse, whole_if_small};
+pub use fields::refusal;
 pub use idempotency::{KEY_HEADER, Once, REPLAYED_HEADER, forget_keys};
 pub use openapi::{Problems, RequiredKey};
 pub use page::{Listing, Page, decode_cursor, encode_cursor};

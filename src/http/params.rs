@@ -105,7 +105,7 @@ fn field_error(error: &serde_path_to_error::Error<serde_urlencoded::de::Error>) 
         return FieldError::new(name, fields::code_of(code));
     }
     let path = error.path().to_string();
-    FieldError::new(path.trim_start_matches(['?', '.']), fields::code_of(&text))
+    fields::refused(path.trim_start_matches(['?', '.']), &text)
 }
 
 impl<T> FromRequest for Params<T> {

@@ -11,6 +11,8 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::fields::refusal;
+
 /// Combining marks that may follow one letter (NFC leaves at most a few in any language).
 const MAX_MARKS: usize = 4;
 
@@ -105,7 +107,12 @@ macro_rules! text_type {
 
         impl<'de, const MAX: usize> Deserialize<'de> for $name<MAX> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+                Self::parse(&String::deserialize(deserializer)?).map_err(|code| match code {
+                    "too_long" => D::Error::custom(refusal(code, &format!("最多 {MAX} 个字，请缩短"))),
+                    "invalid" if $lines => D::Error::custom(refusal(code, "含有看不见的控制字符，请删去后重试")),
+                    "invalid" => D::Error::custom(refusal(code, "须写在一行内，不含看不见的控制字符，请修改")),
+                    code => D::Error::custom(code),
+                })
             }
         }
 
@@ -177,7 +184,8 @@ impl fmt::Debug for Phone {
 
 impl<'de> Deserialize<'de> for Phone {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        Self::parse(&String::deserialize(deserializer)?)
+            .map_err(|code| D::Error::custom(refusal(code, "请填写以 1 开头的 11 位手机号，不带空格和区号")))
     }
 }
 

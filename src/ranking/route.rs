@@ -65,7 +65,9 @@ const fn all_time() -> Period {
 }
 
 fn period<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Period, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(|_| serde::de::Error::custom("invalid"))
+    String::deserialize(deserializer)?.parse().map_err(|_| {
+        serde::de::Error::custom(crate::http::refusal("invalid", "请填写月、季、年或 all，如 2026-11、2026-Q4、2026"))
+    })
 }
 
 /// A page of a board.

@@ -118,7 +118,9 @@ impl From<RegionCode> for String {
 impl<'de> Deserialize<'de> for RegionCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        Self::parse(&text).map_err(|code| {
+            serde::de::Error::custom(crate::http::refusal(code, "区划代码是 6 至 24 位数字，请从区划列表中选择"))
+        })
     }
 }
 

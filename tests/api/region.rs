@@ -128,7 +128,7 @@ both!(coded_lists_are_public, async |app| {
     let mut cursor = String::new();
     loop {
         let page = list(&app, &format!("/api/v1/codes/category?limit=4{cursor}")).await;
-        walked.extend(codes(&page, "code").into_iter().map(str::to_owned));
+        walked.extend(codes(&page, "code"));
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
