@@ -17,7 +17,8 @@ pub(super) async fn run(args: Args) -> Result<(), CliError> {
     let state = open(configure()?, Migrate::Sqlite).await?;
     let report = export(&state, &args.dir).await.map_err(|error| match error {
         ExportError::NotEmpty(_) => CliError::Usage(error.to_string()),
-        ExportError::Io(_) | ExportError::Db(_) => CliError::Failed(error.into()),
+        ExportError::Io(error) => CliError::failed(format!("{}: {error}", args.dir.display())),
+        ExportError::Db(_) => CliError::Failed(error.into()),
     })?;
     let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::new)?;
     writeln!(std::io::stdout(), "{text}")?;

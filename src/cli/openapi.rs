@@ -1,5 +1,7 @@
 //! `linli openapi`
 
+use std::io::Write as _;
+
 use super::CliError;
 use crate::app;
 
@@ -9,6 +11,6 @@ pub(super) struct Args {}
 
 pub(super) fn run(Args {}: &Args) -> Result<(), CliError> {
     let document = app::document().to_pretty_json().map_err(anyhow::Error::new)?;
-    println!("{document}");
+    writeln!(std::io::stdout(), "{document}")?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `linli verify`
 
+use std::io::Write as _;
+
 use super::{CliError, configure, connect};
 use crate::verify;
 
@@ -22,7 +24,8 @@ pub(super) async fn run(Args {}: Args) -> Result<(), CliError> {
         return Err(CliError::failed(format!("the database lacks {pending} migrations: run `linli migrate`")));
     }
     let report = verify::run(&db).await?;
-    println!("{}", serde_json::to_string_pretty(&report).map_err(anyhow::Error::new)?);
+    let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::new)?;
+    writeln!(std::io::stdout(), "{text}")?;
     match report.findings.len() {
         0 => Ok(()),
         count => Err(CliError::failed(format!("{count} findings"))),

@@ -92,6 +92,20 @@ async fn wrong_usage_ends_with_code_2() {
 }
 
 #[actix_web::test]
+async fn what_cannot_be_written_is_said_in_a_line() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await.unwrap();
+    for arguments in [["openapi"].as_slice(), &["verify"], &["export", "/proc/nowhere"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = linli(&database, arguments).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked") && said.contains("linli: "), "{arguments:?}: {said}");
+        assert!(arguments[0] != "export" || said.contains("/proc/nowhere"), "{said}");
+    }
+}
+
+#[actix_web::test]
 async fn the_document_is_printed_and_is_the_served_one() {
     let database = TestDatabase::empty(Backend::Sqlite).await.unwrap();
     let output = linli(&database, &["openapi"]).output().unwrap();
