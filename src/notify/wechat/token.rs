@@ -64,7 +64,12 @@ impl TokenStore {
                 return Ok(token);
             }
             if self.take_lease().await? {
-                let outcome = self.refresh(appid, fetch).await;
+                // Another node may have finished between the look above and the lease.
+                let outcome = match self.kept(appid, expired).await {
+                    Ok(None) => self.refresh(appid, fetch).await,
+                    Ok(Some(token)) => Ok(token),
+                    Err(error) => Err(error),
+                };
                 self.give_back().await?;
                 return outcome;
             }
