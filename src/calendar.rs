@@ -28,11 +28,6 @@ impl Calendar {
         Self { zone }
     }
 
-    /// The zone's name, such as `Asia/Shanghai`.
-    pub fn zone_name(&self) -> &'static str {
-        self.zone.name()
-    }
-
     /// What the wall clock shows at an instant.
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.zone).naive_local()
@@ -41,11 +36,6 @@ impl Calendar {
     /// The day an instant lies in.
     pub fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
         self.local(at).date()
-    }
-
-    /// The time of day at an instant.
-    pub fn time_of(&self, at: DateTime<Utc>) -> NaiveTime {
-        self.local(at).time()
     }
 
     /// The ISO weekday of an instant: Monday 1 … Sunday 7.

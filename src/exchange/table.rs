@@ -153,11 +153,6 @@ impl Table {
         Self::ALL.into_iter().filter(belongs).max_by_key(|table| table.name().len())
     }
 
-    /// Read and counted, but stored by later versions only.
-    pub const fn is_skipped(self) -> bool {
-        matches!(self, Self::Grids | Self::Listings | Self::WorkOrders | Self::Reports | Self::Deployments)
-    }
-
     /// The columns in the order in which [`Row`](super::row::Row) has them and in which they are written.
     pub const fn columns(self) -> &'static [Column] {
         match self {

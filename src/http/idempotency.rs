@@ -65,11 +65,6 @@ impl Once {
         Self { ticket: ticket.map(Arc::new) }
     }
 
-    /// For calls that carry no key and are not repeated.
-    pub fn unkeyed() -> Self {
-        Self { ticket: None }
-    }
-
     /// Runs `command` in one transaction, with its answer kept under the key in the same one (if a key was given), and
     /// answers with what it returned: `status`, JSON; no body for 204.
     ///
@@ -230,7 +225,7 @@ async fn replay(state: &AppState, ticket: &Ticket) -> Result<Option<HttpResponse
     Ok(Some(Answer { status, body }.respond(true)))
 }
 
-/// Forgets the keys used before `before`, which is at least 24 h ago. For the nightly job.
+/// Forgets the keys used before `before`, which is at least 24 h ago. For the job that sweeps.
 ///
 /// # Errors
 /// The database's.

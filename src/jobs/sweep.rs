@@ -1,15 +1,19 @@
-//! Takes away what has served its time: sessions that are over, codes, counters, delivered messages.
+//! Takes away what has served its time: sessions that are over, codes, counters, kept answers, delivered messages.
 
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
 use super::{JobError, Lease, outbox};
 use crate::app::AppState;
+use crate::http::forget_keys;
 use crate::identity::sign_in::sms;
 use crate::identity::{limit, session};
 
 /// Sessions are kept for a while after their end, so that the trail can be read with them.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// The contract promises an answer again for at least a day; twice that leaves room for clocks and busy jobs.
+const ANSWERS_KEPT: TimeDelta = TimeDelta::days(2);
 
 /// The job.
 ///
@@ -21,5 +25,6 @@ pub(super) async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
     let sessions = state.db.write(async move |txn| session::sweep(txn, SESSIONS_KEPT, now).await).await?;
     let codes = state.db.write(async move |txn| sms::sweep(txn, now).await).await?;
     let counters = state.db.write(async move |txn| Ok::<_, DbErr>(limit::sweep(txn, now).await?)).await?;
-    Ok(sessions + codes + counters + outbox::sweep(state).await?)
+    let answers = state.db.write(async move |txn| forget_keys(txn, now - ANSWERS_KEPT).await).await?;
+    Ok(sessions + codes + counters + answers + outbox::sweep(state).await?)
 }

@@ -24,10 +24,6 @@ impl Points {
         self.0
     }
 
-    pub const fn is_positive(self) -> bool {
-        self.0 > 0
-    }
-
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }

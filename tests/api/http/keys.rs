@@ -1,5 +1,7 @@
 //! One effect and one answer per `Idempotency-Key`, whatever the concurrency and the node.
 
+use chrono::TimeDelta;
+use linli::jobs::run_once;
 use serde_json::json;
 
 use super::bench::Bench;
@@ -45,6 +47,18 @@ both!(a_repeated_success_is_found_although_the_command_is_now_refused, async |ap
     assert!(again.is_replayed() && !first.is_replayed());
     assert_eq!(first.body, again.body);
     assert_eq!(bench.left_and_taken().await, (0, 1));
+});
+
+both!(an_answer_is_kept_for_a_day_and_not_for_ever, async |app| {
+    let bench = Bench::new(&app, 10).await;
+    bench.take("k", 1).await.expect_status(201);
+    app.clock.advance(TimeDelta::hours(25));
+    run_once(&app.state, "sweep").await.unwrap();
+    assert!(bench.take("k", 1).await.expect_status(201).is_replayed());
+    app.clock.advance(TimeDelta::hours(24));
+    run_once(&app.state, "sweep").await.unwrap();
+    assert!(!bench.take("k", 1).await.expect_status(201).is_replayed());
+    assert_eq!(bench.left_and_taken().await, (8, 2));
 });
 
 both!(a_key_belongs_to_its_caller_and_its_request, async |app| {
