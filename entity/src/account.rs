@@ -1,4 +1,4 @@
-//! A points account: a member's, or a region's issued, spent or expired side.
+//! A points account: a member's, or a region's issued, spent, expired or donated side.
 
 use crate::id::{AccountId, MemberId};
 use sea_orm::entity::prelude::*;
@@ -27,6 +27,8 @@ pub enum AccountKind {
     Issued,
     Spent,
     Expired,
+    /// What members gave away for good, such as points above an account's cap.
+    Donated,
 }
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -87,4 +87,19 @@ id_type! {
     TaskId,
     ClaimId,
     ServiceRecordId,
+    BudgetId,
+    /// Of a change to what a budget holds.
+    FundingId,
+    /// Of points that were earned and wait for a budget.
+    DueId,
+    GiftId,
+    HouseholdId,
+    /// Of an activity of value beside hours.
+    MeritId,
+    PhotoId,
+    SlotId,
+    RedemptionShareId,
+    VoucherId,
+    StockTakeId,
+    StockTransferId,
 }

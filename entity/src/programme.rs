@@ -45,6 +45,26 @@ pub struct Model {
     /// How long a confirmed wish may be reopened.
     pub reopen_days: i32,
     pub created_at: DateTimeUtc,
+    /// With expiry `year_end`: how many years after the end of the year in which the points came.
+    pub expiry_years: i32,
+    /// How many days before points expire their member is told; 0: never.
+    pub notice_days: i32,
+    /// Whether rules may take points away.
+    pub negative_allowed: bool,
+    /// Whether nothing is issued without a budget.
+    pub budget_required: bool,
+    /// Whether members of a household may spend each other's points, by consent.
+    pub households_pool: bool,
+    /// Hundredths that a member may have at most; what comes above is donated.
+    pub account_cap: Option<i64>,
+    pub gifts_allowed: bool,
+    /// Hundredths that a member may give away at most on one local day.
+    pub gift_cap_day: Option<i64>,
+    /// Hundredths that a member may give to the same receiver at most in one local month.
+    pub gift_cap_receiver: Option<i64>,
+    /// What one point costs whoever pays for it, in ten-thousandths of a yuan.
+    pub point_cost: i64,
+    pub updated_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

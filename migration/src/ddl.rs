@@ -62,3 +62,45 @@ pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) ->
     }
     Ok(())
 }
+
+/// A CHECK of a column that is to say something else.
+pub(crate) struct Recheck {
+    pub(crate) table: &'static str,
+    /// As PostgreSQL names it: `table_column_check` where `CREATE TABLE` did not.
+    pub(crate) name: &'static str,
+    /// As `CREATE TABLE` wrote it.
+    pub(crate) old: &'static str,
+    pub(crate) new: &'static str,
+}
+
+impl Recheck {
+    /// The way down.
+    pub(crate) const fn back(&self) -> Self {
+        Self { table: self.table, name: self.name, old: self.new, new: self.old }
+    }
+}
+
+/// Replaces a CHECK. SQLite has no statement for it: its manual ("Making Other Kinds Of Table Schema Changes") lets the text
+/// of the table be rewritten, which copies no row and leaves foreign keys alone. Rows are not looked at, so only a CHECK
+/// that admits more is safe on the way up.
+///
+/// # Errors
+/// The database's; that the table does not have this CHECK.
+pub(crate) async fn recheck(manager: &SchemaManager<'_>, check: &Recheck) -> Result<(), DbErr> {
+    let Recheck { table, name, old, new } = check;
+    let db = manager.get_connection();
+    if manager.get_database_backend() == DbBackend::Postgres {
+        let change = format!("ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {new}");
+        return db.execute_unprepared(&change).await.map(drop);
+    }
+    let quoted = |text: &str| text.replace('\'', "''");
+    let (was, is) = (quoted(old), quoted(new));
+    db.execute_unprepared("PRAGMA writable_schema = ON").await?;
+    let rewrite = format!(
+        "UPDATE sqlite_schema SET sql = replace(sql, '{was}', '{is}') \
+         WHERE type = 'table' AND name = '{table}' AND instr(sql, '{was}') > 0"
+    );
+    let rewritten = db.execute_unprepared(&rewrite).await?.rows_affected();
+    db.execute_unprepared("PRAGMA writable_schema = RESET").await?;
+    if rewritten == 1 { Ok(()) } else { Err(DbErr::Migration(format!("{table} has no such check: {old}"))) }
+}

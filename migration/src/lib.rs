@@ -9,6 +9,7 @@ mod m20261122_000003_service;
 mod m20261122_000004_points;
 mod m20261122_000005_redemption;
 mod m20261122_000006_house;
+mod m20261122_000007_programmes;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_points::Migration),
             Box::new(m20261122_000005_redemption::Migration),
             Box::new(m20261122_000006_house::Migration),
+            Box::new(m20261122_000007_programmes::Migration),
         ]
     }
 }

@@ -22,6 +22,7 @@ pub fn of_books(programme: &str, kind: AccountKind, community: &str) -> AccountI
         AccountKind::Issued => "issued",
         AccountKind::Spent => "spent",
         AccountKind::Expired => "expired",
+        AccountKind::Donated => "donated",
     };
     derived(&format!("{kind}/{programme}/{community}"))
 }
@@ -41,7 +42,7 @@ pub fn member_row(programme: &str, member: MemberId) -> account::ActiveModel {
     }
 }
 
-/// The row of a community's issued, spent or expired account.
+/// The row of a community's issued, spent, expired or donated account.
 pub fn books_row(programme: &str, kind: AccountKind, community: &str) -> account::ActiveModel {
     account::ActiveModel {
         id: Set(of_books(programme, kind, community)),

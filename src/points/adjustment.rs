@@ -16,6 +16,7 @@ use sea_orm::{
 use super::domain::Points;
 use super::earning::{Lifetime, expires_on};
 use super::error::PointsError;
+use super::issuing::{OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
 use crate::audit::Actor;
 use crate::http::{Listing, Page, PointsAmount, Problem};
@@ -171,7 +172,10 @@ async fn post(
         posted_at: moment.now,
         today: moment.today,
     };
-    ledger::post(db, &posting).await
+    match row.direction {
+        Direction::Grant => issue(db, &posting, OnEmpty::Refuse).await.map(drop),
+        Direction::Deduct => ledger::post(db, &posting).await,
+    }
 }
 
 /// Hundredths. A setting that cannot be read counts as none.

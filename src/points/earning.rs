@@ -16,6 +16,7 @@ use sea_orm::{
 use super::account;
 use super::domain::Points;
 use super::error::PointsError;
+use super::issuing::{OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
 use crate::audit::Actor;
 use crate::calendar::{Calendar, Span};
@@ -89,7 +90,7 @@ pub async fn earn(db: &impl ConnectionTrait, earning: &Earning<'_>) -> Result<Ea
             posted_at: earning.now,
             today: earning.today,
         };
-        ledger::post(db, &posting).await?;
+        issue(db, &posting, OnEmpty::Owe).await?;
     }
     Ok(Earned { points: Points::from_hundredths(points), rule_id: Some(rule.id) })
 }
@@ -99,11 +100,13 @@ pub async fn earn(db: &impl ConnectionTrait, earning: &Earning<'_>) -> Result<Ea
 pub(super) struct Lifetime {
     expiry: Expiry,
     months: Option<i32>,
+    /// After the end of the year in which the points came.
+    years: i32,
 }
 
 impl Lifetime {
     pub(super) fn of(programme: &programme::Model) -> Self {
-        Self { expiry: programme.expiry, months: programme.expiry_months }
+        Self { expiry: programme.expiry, months: programme.expiry_months, years: programme.expiry_years }
     }
 }
 
@@ -115,7 +118,7 @@ pub(super) fn expires_on(lifetime: &Lifetime, today: NaiveDate) -> Option<NaiveD
             let months = lifetime.months.and_then(|months| u32::try_from(months).ok())?;
             today.checked_add_months(Months::new(months))
         }
-        Expiry::YearEnd => NaiveDate::from_ymd_opt(today.year() + 1, 1, 1),
+        Expiry::YearEnd => NaiveDate::from_ymd_opt(today.year().checked_add(lifetime.years)?.checked_add(1)?, 1, 1),
     }
 }
 
@@ -141,7 +144,8 @@ async fn rules_in_force(
         .all(db)
         .await?;
     let with_lifetime = |(rule, programme): (rule::Model, Option<programme::Model>)| {
-        let lifetime = programme.as_ref().map_or(Lifetime { expiry: Expiry::Never, months: None }, Lifetime::of);
+        let lifetime =
+            programme.as_ref().map_or(Lifetime { expiry: Expiry::Never, months: None, years: 0 }, Lifetime::of);
         (rule, lifetime)
     };
     Ok(found.into_iter().map(with_lifetime).collect())
@@ -250,7 +254,7 @@ mod tests {
             created_by: None,
             created_at: DateTime::UNIX_EPOCH,
         };
-        (model, Lifetime { expiry: Expiry::Never, months: None })
+        (model, Lifetime { expiry: Expiry::Never, months: None, years: 0 })
     }
 
     #[test]
@@ -288,9 +292,11 @@ mod tests {
     #[test]
     fn points_expire_on_the_first_day_without_them() {
         let today = NaiveDate::from_ymd_opt(2026, 11, 30).unwrap();
-        let day = |expiry, months| expires_on(&Lifetime { expiry, months }, today);
-        assert_eq!(day(Expiry::Never, None), None);
-        assert_eq!(day(Expiry::Months, Some(3)), NaiveDate::from_ymd_opt(2027, 2, 28));
-        assert_eq!(day(Expiry::YearEnd, None), NaiveDate::from_ymd_opt(2027, 1, 1));
+        let day = |expiry, months, years| expires_on(&Lifetime { expiry, months, years }, today);
+        assert_eq!(day(Expiry::Never, None, 0), None);
+        assert_eq!(day(Expiry::Months, Some(3), 0), NaiveDate::from_ymd_opt(2027, 2, 28));
+        assert_eq!(day(Expiry::YearEnd, None, 0), NaiveDate::from_ymd_opt(2027, 1, 1));
+        assert_eq!(day(Expiry::YearEnd, None, 1), NaiveDate::from_ymd_opt(2028, 1, 1));
+        assert_eq!(day(Expiry::YearEnd, None, i32::MAX), None);
     }
 }

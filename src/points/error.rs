@@ -27,6 +27,9 @@ pub enum PointsError {
     /// Nobody adjusts the points of the member that they are.
     #[error("不能为自己调整积分，请由另一位管理员办理")]
     OwnPoints,
+    /// Nothing more can be issued. Nothing has moved.
+    #[error("积分预算已用完：需要 {needed}。请先为预算注资，或改用其他预算")]
+    BudgetExhausted { needed: Points },
     /// A field of the body that names what is not there or may not be.
     #[error("{detail}")]
     Field { field: &'static str, detail: &'static str },
@@ -66,6 +69,7 @@ impl From<PointsError> for Problem {
             PointsError::Insufficient { .. } | PointsError::AlreadySpent { .. } => {
                 Self::conflict("insufficient_points", detail)
             }
+            PointsError::BudgetExhausted { .. } => Self::conflict("budget_exhausted", detail),
             PointsError::InvalidTransition => Self::conflict("invalid_transition", detail),
             PointsError::NotFound => Self::not_found(),
             PointsError::Field { field, detail } => Self::invalid(field, "invalid", detail),

@@ -98,7 +98,9 @@ impl Export<'_> {
         while let Some(row) = rows.try_next().await? {
             let owner = match row.kind {
                 AccountKind::Member => row.member_id.and_then(|member| self.refs.members.get(&member)).cloned(),
-                AccountKind::Issued | AccountKind::Spent | AccountKind::Expired => row.region_code,
+                AccountKind::Issued | AccountKind::Spent | AccountKind::Expired | AccountKind::Donated => {
+                    row.region_code
+                }
             };
             if let Some(owner) = owner {
                 owners.insert(row.id, (row.kind.to_value(), owner));

@@ -20,6 +20,7 @@ async fn add_programme(app: &TestApp, code: &str, region: Option<&str>) {
         expiry_months: Set(Some(12)),
         reopen_days: Set(7),
         created_at: Set(app.clock.now()),
+        ..Default::default()
     };
     app.seed().insert(vec![row]).await;
 }

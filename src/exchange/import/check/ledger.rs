@@ -58,6 +58,7 @@ pub(in super::super) fn entry(cx: &mut Context<'_>, row: &Row) -> Result<EntryRo
         "issued" => EntryAccount::Books(AccountKind::Issued, cx.region(owner)?),
         "spent" => EntryAccount::Books(AccountKind::Spent, cx.region(owner)?),
         "expired" => EntryAccount::Books(AccountKind::Expired, cx.region(owner)?),
+        "donated" => EntryAccount::Books(AccountKind::Donated, cx.region(owner)?),
         _ => return Err(Reason::UNKNOWN_ACCOUNT),
     };
     let at = cx.times.instant(row.cell(const { T.position("at") })).ok_or(Reason::BAD_TIME)?;
