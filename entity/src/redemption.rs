@@ -1,6 +1,6 @@
 //! Points held, then spent, for goods; fulfilled at a station with a code.
 
-use crate::id::{GoodsId, MemberId, RedemptionId, StaffId, StationId};
+use crate::id::{GoodsId, MemberId, RedemptionId, SlotId, StaffId, StationId};
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,6 +61,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub ref_id: Option<String>,
     pub member_id: MemberId,
+    /// Of the first line, as `quantity`.
     pub goods_id: GoodsId,
     pub station_id: StationId,
     /// The station's community.
@@ -69,7 +70,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub programme: String,
     pub quantity: i32,
-    /// In all, hundredths.
+    /// Of all lines, hundredths.
     pub points: i64,
     pub status: RedemptionStatus,
     pub channel: RedemptionChannel,
@@ -84,6 +85,12 @@ pub struct Model {
     pub ended_at: Option<DateTimeUtc>,
     #[sea_orm(column_type = "Text", nullable)]
     pub reason: Option<String>,
+    /// Of the first line.
+    pub slot_id: Option<SlotId>,
+    /// This row is the first line; the others are `redemption_line`s.
+    pub line_count: i16,
+    /// Paid by others than its member alone: each payer has a `redemption_share`.
+    pub shared: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,7 +1,7 @@
 //! Goods and what happens to their stock other than by redemption.
 
 use chrono::{DateTime, Utc};
-use entity::goods::{ActiveModel, Column, Entity, Model};
+use entity::goods::{ActiveModel, Column, Entity, GoodsKind, LimitPeriod, Model};
 use entity::id::{GoodsId, StationId, StockMovementId, UnitId};
 use entity::redemption::{self, RedemptionStatus};
 use entity::stock_movement::{self, StockReason};
@@ -34,6 +34,14 @@ pub struct NewGoods {
     pub stock: i32,
     pub per_member_limit: Option<i32>,
     pub supplier_unit_id: Option<UnitId>,
+    pub kind: GoodsKind,
+    /// Of a service.
+    pub duration_minutes: Option<i32>,
+    /// What the supplier is owed for one, fen.
+    pub cost: i64,
+    /// In which the limits count.
+    pub limit_period: LimitPeriod,
+    pub per_household_limit: Option<i32>,
 }
 
 /// What may change about goods; stock and station may not. `None` leaves as it is, the inner `None` empties.
@@ -46,6 +54,12 @@ pub struct GoodsChange {
     pub points: Option<i64>,
     pub per_member_limit: Option<Option<i32>>,
     pub active: Option<bool>,
+    pub supplier_unit_id: Option<Option<UnitId>>,
+    pub duration_minutes: Option<Option<i32>>,
+    /// Fen for one; what was handed out before counts at the cost of its settlement.
+    pub cost: Option<i64>,
+    pub limit_period: Option<LimitPeriod>,
+    pub per_household_limit: Option<Option<i32>>,
 }
 
 /// Puts new goods on the shelf of a station in `staff`'s subtree, with a first movement where there is stock.
@@ -59,6 +73,7 @@ pub async fn add(
     now: DateTime<Utc>,
 ) -> Result<(Model, String), RedemptionError> {
     let field = |field, detail| RedemptionError::Field { field, detail };
+    expect_duration(new.kind, new.duration_minutes)?;
     let station = station::Entity::find_by_id(new.station_id).one(db).await?;
     let station = station
         .filter(|station| staff.serves(station.id, &station.region_code))
@@ -66,11 +81,7 @@ pub async fn add(
     if programme::Entity::find_by_id(&new.programme).one(db).await?.is_none() {
         return Err(field("programme", "没有这个积分项目，请从积分项目列表中选择"));
     }
-    if let Some(id) = new.supplier_unit_id
-        && unit::Entity::find_by_id(id).one(db).await?.is_none()
-    {
-        return Err(field("supplier_unit_id", "没有这个单位，请从单位列表中选择"));
-    }
+    expect_unit(db, new.supplier_unit_id).await?;
     let row = Model {
         id: new.id,
         ref_id: None,
@@ -85,6 +96,12 @@ pub async fn add(
         active: true,
         created_at: now,
         updated_at: now,
+        kind: new.kind,
+        duration_minutes: new.duration_minutes,
+        cost: new.cost,
+        limit_period: new.limit_period,
+        per_household_limit: new.per_household_limit,
+        bookable: false,
     };
     Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
     if new.stock > 0 {
@@ -94,10 +111,24 @@ pub async fn add(
     Ok((row, station.region_code))
 }
 
+/// Only a service takes time.
+fn expect_duration(kind: GoodsKind, minutes: Option<i32>) -> Result<(), RedemptionError> {
+    let detail = "只有服务类兑换品才有时长，请去掉时长或将类别改为服务";
+    let fits = minutes.is_none() || kind == GoodsKind::Service;
+    fits.then_some(()).ok_or(RedemptionError::Field { field: "duration_minutes", detail })
+}
+
+async fn expect_unit(db: &impl ConnectionTrait, id: Option<UnitId>) -> Result<(), RedemptionError> {
+    let Some(id) = id else { return Ok(()) };
+    let found = unit::Entity::find_by_id(id).one(db).await?;
+    let detail = "没有这个单位，请从单位列表中选择";
+    found.map(drop).ok_or(RedemptionError::Field { field: "supplier_unit_id", detail })
+}
+
 /// Changes goods in `staff`'s subtree.
 ///
 /// # Errors
-/// `NotFound`, `OtherStation`.
+/// `NotFound`, `OtherStation`; `Field` where the unit is not there, or goods that are no service get a duration.
 pub async fn change(
     db: &impl ConnectionTrait,
     staff: &StaffCaller,
@@ -105,13 +136,20 @@ pub async fn change(
     change: &GoodsChange,
     now: DateTime<Utc>,
 ) -> Result<(Model, String), RedemptionError> {
-    let (_, region) = find_served(db, staff, id).await?;
+    let (found, region) = find_served(db, staff, id).await?;
+    expect_unit(db, change.supplier_unit_id.flatten()).await?;
+    expect_duration(found.kind, change.duration_minutes.flatten())?;
     let set = ActiveModel {
         name: change.name.clone().map_or_else(Default::default, Set),
         description: change.description.clone().map_or_else(Default::default, Set),
         points: change.points.map_or_else(Default::default, Set),
         per_member_limit: change.per_member_limit.map_or_else(Default::default, Set),
         active: change.active.map_or_else(Default::default, Set),
+        supplier_unit_id: change.supplier_unit_id.map_or_else(Default::default, Set),
+        duration_minutes: change.duration_minutes.map_or_else(Default::default, Set),
+        cost: change.cost.map_or_else(Default::default, Set),
+        limit_period: change.limit_period.map_or_else(Default::default, Set),
+        per_household_limit: change.per_household_limit.map_or_else(Default::default, Set),
         updated_at: Set(now),
         ..Default::default()
     };

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, patch, post, web};
 use chrono::{DateTime, Utc};
-use entity::goods::Model;
+use entity::goods::{GoodsKind, LimitPeriod, Model};
 use entity::id::{GoodsId, StationId, StockMovementId, UnitId};
 use entity::stock_movement::{self, StockReason};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -54,10 +54,22 @@ pub(super) struct GoodsView {
     supplier_unit_id: Option<UnitId>,
     /// Whether it is on the shelf.
     active: bool,
+    kind: GoodsKind,
+    /// How long a service takes.
+    duration_minutes: Option<i32>,
+    /// Whether a slot must be booked: then the slots' capacity counts, and `stock` says nothing.
+    bookable: bool,
+    /// In which the limits count: `all`, or the local day, week, month, quarter or year.
+    limit_period: LimitPeriod,
+    /// How many the members of one household may have together; null: no limit.
+    per_household_limit: Option<i32>,
+    /// What the supplier is owed for one, fen; staff see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<i64>,
 }
 
-impl From<Model> for GoodsView {
-    fn from(row: Model) -> Self {
+impl GoodsView {
+    fn new(row: Model, to_staff: bool) -> Self {
         Self {
             id: row.id,
             r#ref: row.ref_id,
@@ -70,6 +82,12 @@ impl From<Model> for GoodsView {
             per_member_limit: row.per_member_limit,
             supplier_unit_id: row.supplier_unit_id,
             active: row.active,
+            kind: row.kind,
+            duration_minutes: row.duration_minutes,
+            bookable: row.bookable,
+            limit_period: row.limit_period,
+            per_household_limit: row.per_household_limit,
+            cost: to_staff.then_some(row.cost),
         }
     }
 }
@@ -102,15 +120,17 @@ async fn list_goods(
     let GoodsQuery { station, programme, q, page } = params.checked()?;
     let filter = GoodsFilter { station, programme, q, off_shelf_in: subtree_of(caller.as_ref()) };
     let listing = query::goods(state.db.read(), &filter, &page).await?;
-    Ok(web::Json(listing.map(GoodsView::from)))
+    let to_staff = filter.off_shelf_in.is_some();
+    Ok(web::Json(listing.map(|row| GoodsView::new(row, to_staff))))
 }
 
 /// One good. Needs no token.
 #[utoipa::path(tag = "redemption", params(("goods_id" = GoodsId, Path)), responses((status = 200, body = GoodsView)), security(()))]
 #[get("/goods/{goods_id}")]
 async fn get_good(state: State, caller: Option<Caller>, id: PathId<GoodsId>) -> Result<web::Json<GoodsView>, Problem> {
-    let row = query::good(state.db.read(), *id, subtree_of(caller.as_ref()).as_ref()).await?;
-    Ok(web::Json(row.into()))
+    let subtree = subtree_of(caller.as_ref());
+    let row = query::good(state.db.read(), *id, subtree.as_ref()).await?;
+    Ok(web::Json(GoodsView::new(row, subtree.is_some())))
 }
 
 fn subtree_of(caller: Option<&Caller>) -> Option<Subtree> {
@@ -136,11 +156,30 @@ struct AddGoods {
     #[validate(range(min = 0, max = 10_000_000))]
     #[schema(minimum = 0, maximum = 10_000_000)]
     stock: i32,
-    /// How many one member may have in all; no limit where it is not given.
+    /// How many one member may have in the `limit_period`; no limit where it is not given.
     #[validate(range(min = 1, max = 1_000_000))]
     #[schema(minimum = 1, maximum = 1_000_000)]
     per_member_limit: Option<i32>,
     supplier_unit_id: Option<UnitId>,
+    /// `good` where it is not given; it stays what it is.
+    #[serde(default)]
+    kind: GoodsKind,
+    /// How long a service takes.
+    #[validate(range(min = 1, max = 1440))]
+    #[schema(minimum = 1, maximum = 1440)]
+    duration_minutes: Option<i32>,
+    /// What the supplier is owed for one, fen; 0 where it is not given.
+    #[serde(default)]
+    #[validate(range(min = 0, max = 1_000_000_000))]
+    #[schema(minimum = 0, maximum = 1_000_000_000_i64)]
+    cost: i64,
+    /// In which the limits count; `all` where it is not given.
+    #[serde(default)]
+    limit_period: LimitPeriod,
+    /// How many the members of one household may have together in the `limit_period`.
+    #[validate(range(min = 1, max = 1_000_000))]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    per_household_limit: Option<i32>,
 }
 
 /// Put goods on the shelf of a station. For managers.
@@ -159,13 +198,18 @@ async fn add_goods(state: State, call: Call<AddGoods>) -> Result<HttpResponse, P
         stock: body.stock,
         per_member_limit: body.per_member_limit,
         supplier_unit_id: body.supplier_unit_id,
+        kind: body.kind,
+        duration_minutes: body.duration_minutes,
+        cost: body.cost,
+        limit_period: body.limit_period,
+        per_household_limit: body.per_household_limit,
     };
     let now = state.clock.now();
     once.run(&state, StatusCode::CREATED, async move |txn| {
         let (row, region) = goods::add(txn, &manager, &new, now).await?;
         let event = AuditEvent::new(Actor::Staff(manager.id), "goods.add", "goods", now).of(row.id).in_region(&region);
         audit::record(txn, event.with(json!({"points": row.points, "stock": row.stock}))).await?;
-        Ok::<_, RedemptionError>(GoodsView::from(row))
+        Ok::<_, RedemptionError>(GoodsView::new(row, true))
     })
     .await
 }
@@ -190,6 +234,26 @@ struct ChangeGoods {
     per_member_limit: Option<Option<i32>>,
     /// False takes it off the shelf; what is reserved can still be picked up.
     active: Option<bool>,
+    /// Null: nobody's.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<UnitId>)]
+    supplier_unit_id: Option<Option<UnitId>>,
+    /// How long a service takes; null: not said.
+    #[serde(default, deserialize_with = "present")]
+    #[validate(range(min = 1, max = 1440))]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 1440)]
+    duration_minutes: Option<Option<i32>>,
+    /// What the supplier is owed for one, fen.
+    #[validate(range(min = 0, max = 1_000_000_000))]
+    #[schema(minimum = 0, maximum = 1_000_000_000_i64)]
+    cost: Option<i64>,
+    /// In which the limits count.
+    limit_period: Option<LimitPeriod>,
+    /// Null: no limit.
+    #[serde(default, deserialize_with = "present")]
+    #[validate(range(min = 1, max = 1_000_000))]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 1_000_000)]
+    per_household_limit: Option<Option<i32>>,
 }
 
 /// Tells `null` from absent.
@@ -211,6 +275,11 @@ async fn change_goods(state: State, id: PathId<GoodsId>, call: Call<ChangeGoods>
         points: body.points.map(PointsAmount::hundredths),
         per_member_limit: body.per_member_limit,
         active: body.active,
+        supplier_unit_id: body.supplier_unit_id,
+        duration_minutes: body.duration_minutes,
+        cost: body.cost,
+        limit_period: body.limit_period,
+        per_household_limit: body.per_household_limit,
     };
     let now = state.clock.now();
     let (witness, staff) = (Witness::default(), manager.id);
@@ -221,7 +290,7 @@ async fn change_goods(state: State, id: PathId<GoodsId>, call: Call<ChangeGoods>
             let event = AuditEvent::new(Actor::Staff(manager.id), "goods.change", "goods", now).of(row.id);
             let detail = json!({"points": row.points, "active": row.active});
             audit::record(txn, event.in_region(&region).with(detail)).await?;
-            Ok::<_, RedemptionError>(GoodsView::from(row))
+            Ok::<_, RedemptionError>(GoodsView::new(row, true))
         })
         .await;
     witness.testify(&state, staff, "goods.change", now).await?;

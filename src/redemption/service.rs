@@ -311,6 +311,9 @@ impl Offer {
             fulfilled_by: None,
             ended_at: None,
             reason: None,
+            slot_id: None,
+            line_count: 1,
+            shared: false,
         })
     }
 

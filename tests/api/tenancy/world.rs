@@ -320,6 +320,7 @@ fn goods_of(app: &TestApp, plot: &Plot) -> goods::ActiveModel {
         active: Set(true),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     }
 }
 
@@ -469,6 +470,7 @@ fn redemption_of(app: &TestApp, plot: &Plot) -> redemption::ActiveModel {
         fulfilled_by: Set(None),
         ended_at: Set(None),
         reason: Set(None),
+        ..Default::default()
     }
 }
 
