@@ -100,6 +100,12 @@ id_type! {
     SlotId,
     RedemptionShareId,
     VoucherId,
+    /// Of a list of codes that came in together.
+    VoucherBatchId,
     StockTakeId,
     StockTransferId,
+    /// Of what one supplier is owed for one month.
+    SettlementId,
+    /// Of a month that was closed for a region.
+    SettlementCloseId,
 }

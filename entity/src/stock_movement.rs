@@ -27,6 +27,8 @@ pub enum StockReason {
     Receipt,
     Loss,
     Count,
+    TransferOut,
+    TransferIn,
 }
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -11,6 +11,7 @@ mod m20261122_000005_redemption;
 mod m20261122_000006_house;
 mod m20261122_000007_programmes;
 mod m20261122_000012_shelf;
+mod m20261122_000013_partners;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_house::Migration),
             Box::new(m20261122_000007_programmes::Migration),
             Box::new(m20261122_000012_shelf::Migration),
+            Box::new(m20261122_000013_partners::Migration),
         ]
     }
 }

@@ -66,6 +66,8 @@ pub(in super::super) fn stock_movement(cx: &mut Context<'_>, row: &Row) -> Resul
         "receipt" => StockReason::Receipt,
         "loss" => StockReason::Loss,
         "count" => StockReason::Count,
+        "transfer_out" => StockReason::TransferOut,
+        "transfer_in" => StockReason::TransferIn,
         _ => return Err(Reason::UNKNOWN_REASON),
     };
     let at = cx.times.instant(row.cell(const { T.position("at") })).ok_or(Reason::BAD_TIME)?;
