@@ -9,6 +9,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod exchange;
+pub mod household;
 pub mod http;
 pub mod identity;
 pub mod jobs;

@@ -1,6 +1,6 @@
 //! Points given or taken by hand, with reason; a large grant waits for a second manager.
 
-use crate::id::{AdjustmentId, MemberId, StaffId};
+use crate::id::{AdjustmentId, GrantRoundId, MemberId, StaffId};
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,6 +72,8 @@ pub struct Model {
     pub decided_by: Option<StaffId>,
     pub created_at: DateTimeUtc,
     pub decided_at: Option<DateTimeUtc>,
+    /// Of one of many that a round of grants gave; decided with its round.
+    pub round_id: Option<GrantRoundId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -27,6 +27,8 @@ pub enum ConsentKind {
     Volunteer,
     Boards,
     SensitiveData,
+    /// Others of the household may spend the member's points. Given and withdrawn with the membership.
+    HouseholdPooling,
 }
 
 #[derive(

@@ -93,6 +93,8 @@ id_type! {
     /// Of points that were earned and wait for a budget.
     DueId,
     GiftId,
+    /// Of grants that one decision gave to many.
+    GrantRoundId,
     HouseholdId,
     /// Of an activity of value beside hours.
     MeritId,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::consent::{self, ConsentGiver, ConsentKind};
 use entity::id::{ConsentId, MemberId};
-use entity::member;
+use entity::{household_member, member};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
@@ -86,7 +86,7 @@ pub async fn give(
 }
 
 /// Withdraws a consent, and ends at once what rested on it: boards mask the name, a volunteer is none any more, what is
-/// known of a special group goes.
+/// known of a special group goes, the household spends the member's points no more.
 ///
 /// # Errors
 /// [`IdentityError::NotFound`] where none is in force; the database's.
@@ -106,6 +106,10 @@ pub async fn withdraw(
         }
         ConsentKind::SensitiveData => {
             member::ActiveModel { special_group_sealed: Set(None), ..row }.update(db).await?;
+        }
+        ConsentKind::HouseholdPooling => {
+            let theirs = household_member::Entity::update_many().filter(household_member::Column::MemberId.eq(member));
+            theirs.col_expr(household_member::Column::Pools, Expr::value(false)).exec(db).await?;
         }
         ConsentKind::Service => {}
     }

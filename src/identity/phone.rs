@@ -9,8 +9,8 @@
 use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
-    account, availability, claim, consent, inbox_message, member, member_identity, member_skill, redemption, reporting,
-    service_record, session, staff, wish,
+    account, availability, claim, consent, household_member, inbox_message, member, member_identity, member_skill,
+    redemption, reporting, service_record, session, staff, wish,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -107,6 +107,7 @@ async fn history(db: &impl ConnectionTrait, fresh: &member::Model) -> Result<Opt
         (service_record::Entity::find().filter(service_record::Column::MemberId.eq(id)).count(db).await?, "服务记录"),
         (account::Entity::find().filter(account::Column::MemberId.eq(id)).count(db).await?, "积分"),
         (redemption::Entity::find().filter(redemption::Column::MemberId.eq(id)).count(db).await?, "兑换记录"),
+        (household_member::Entity::find().filter(household_member::Column::MemberId.eq(id)).count(db).await?, "家庭"),
         (reporting::Entity::find().filter(reporting::Column::MemberId.eq(id)).count(db).await?, "双报到记录"),
     ];
     Ok(counts.into_iter().find(|(count, _)| *count > 0).map(|(_, name)| name))

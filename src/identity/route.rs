@@ -197,6 +197,9 @@ async fn give_consent(state: State, call: Call<GiveConsent>) -> Result<HttpRespo
     if given.kind == ConsentKind::Volunteer {
         return Err(Problem::invalid("kind", "invalid", "登记志愿者时一并同意，请用志愿者登记"));
     }
+    if given.kind == ConsentKind::HouseholdPooling {
+        return Err(Problem::invalid("kind", "invalid", "与家人共用积分须先加入家庭，请在“我的家庭”中同意"));
+    }
     let (now, id) = (state.clock.now(), ConsentId::new());
     let version = given.notice_version.map_or_else(|| consents::NOTICE.to_owned(), String::from);
     once.run(&state, StatusCode::CREATED, async move |txn| {

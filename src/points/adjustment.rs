@@ -84,6 +84,7 @@ pub async fn request(
         decided_by: None,
         created_at: moment.now,
         decided_at: None,
+        round_id: None,
     };
     let lifetime = programme::Entity::find_by_id(&new.programme).one(db).await?;
     let lifetime = lifetime

@@ -489,6 +489,7 @@ fn adjustment_of(app: &TestApp, plot: &Plot) -> adjustment::ActiveModel {
         decided_by: Set(None),
         created_at: Set(app.clock.now()),
         decided_at: Set(None),
+        round_id: Set(None),
     }
 }
 

@@ -1,0 +1,9 @@
+//! Households: members who live together. Each agrees to belong, and agrees separately that the others may spend their
+//! points; either can be taken back at any time, and what was held by then stays held.
+//!
+//! What always holds, and `linli verify` proves: a member belongs to one household at most; whoever pools has a consent in
+//! force, and the other way round; a household that somebody belongs to has one head.
+
+mod purse;
+
+pub use purse::{joined, members_of, of, purse};
