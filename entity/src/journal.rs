@@ -1,6 +1,6 @@
 //! One posting; its entries sum to zero. Never changed, never deleted.
 
-use crate::id::JournalId;
+use crate::id::{BudgetId, JournalId};
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,6 +55,8 @@ pub struct Model {
     /// When it counts; an import writes into the past.
     pub at: DateTimeUtc,
     pub posted_at: DateTimeUtc,
+    /// Of points issued, and of their reversal: who pays. None: nobody in particular.
+    pub budget_id: Option<BudgetId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,7 @@ mod m20261122_000004_points;
 mod m20261122_000005_redemption;
 mod m20261122_000006_house;
 mod m20261122_000007_programmes;
+mod m20261122_000009_budgets;
 mod m20261122_000010_households;
 mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_redemption::Migration),
             Box::new(m20261122_000006_house::Migration),
             Box::new(m20261122_000007_programmes::Migration),
+            Box::new(m20261122_000009_budgets::Migration),
             Box::new(m20261122_000010_households::Migration),
             Box::new(m20261122_000012_shelf::Migration),
             Box::new(m20261122_000013_partners::Migration),

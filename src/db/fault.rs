@@ -65,8 +65,18 @@ pub fn fault(error: &DbErr) -> Fault {
         DbErr::Conn(RuntimeErr::SqlxError(cause))
         | DbErr::Exec(RuntimeErr::SqlxError(cause))
         | DbErr::Query(RuntimeErr::SqlxError(cause)) => sqlx_fault(cause),
+        DbErr::Exec(RuntimeErr::Internal(words)) if words == CONTENDED => Fault::Serialization,
         _ => Fault::Other,
     }
+}
+
+const CONTENDED: &str = "what this command read has changed before it wrote";
+
+/// An error by which a command asks to be run again from its beginning: what it read first was no longer so when it came to
+/// write. [`fault`] calls it [`Fault::Serialization`]. Where one writer does all, as on SQLite, there is no need for it.
+#[must_use]
+pub fn contended() -> DbErr {
+    DbErr::Exec(RuntimeErr::Internal(CONTENDED.into()))
 }
 
 /// An error that [`fault`] calls [`Fault::Unavailable`].

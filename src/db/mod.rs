@@ -31,7 +31,7 @@ use sea_orm::{
 };
 
 pub use bulk::Bulk;
-pub use fault::{CommandError, Fault, Violation, fault};
+pub use fault::{CommandError, Fault, Violation, contended, fault};
 pub use insert::{insert_all, rows_per_statement};
 pub use txn::Txn;
 

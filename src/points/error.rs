@@ -44,7 +44,11 @@ pub enum PointsError {
 impl From<DbErr> for PointsError {
     fn from(error: DbErr) -> Self {
         match fault(&error) {
-            found @ Fault::Unique(_) if found.names("journal.source_kind") || found.names("journal.reverses_id") => {
+            found @ Fault::Unique(_)
+                if ["journal.source_kind", "journal.reverses_id", "due.source_kind"]
+                    .iter()
+                    .any(|key| found.names(key)) =>
+            {
                 Self::InvalidTransition
             }
             _ => Self::Db(error),

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::account::AccountKind;
-use entity::id::{AccountId, JournalId, MemberId};
+use entity::id::{AccountId, BudgetId, JournalId, MemberId};
 use entity::journal::JournalKind;
 use entity::{balance, entry, journal};
 use sea_orm::ActiveValue::Set;
@@ -57,7 +57,15 @@ pub struct Posting<'a> {
     pub today: NaiveDate,
 }
 
-/// Posts a transfer. Belongs inside a transaction.
+/// What a journal points at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Links {
+    pub(super) reverses: Option<JournalId>,
+    /// The budget that is drawn on, or given back to.
+    pub(super) budget: Option<BudgetId>,
+}
+
+/// Posts a transfer. Belongs inside a transaction. Points that come into being go through [`issue`](super::issue) instead.
 ///
 /// # Errors
 /// [`PointsError::Insufficient`] where a debit is not covered by what is available, [`PointsError::InvalidTransition`] where
@@ -66,7 +74,7 @@ pub async fn post(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<()
     match posting.kind {
         JournalKind::Earn | JournalKind::Grant | JournalKind::Opening => {
             let lots = [Lot { expires_on: posting.expires_on, amount: posting.amount.hundredths() }];
-            credit(db, posting, AccountKind::Issued, &lots, None).await
+            credit(db, posting, AccountKind::Issued, &lots, Links::default()).await
         }
         JournalKind::Spend => debit(db, posting, AccountKind::Spent).await,
         JournalKind::Deduct => debit(db, posting, AccountKind::Issued).await,
@@ -99,9 +107,9 @@ pub(super) async fn credit(
     posting: &Posting<'_>,
     books: AccountKind,
     lots: &[Lot],
-    reverses: Option<JournalId>,
+    links: Links,
 ) -> Result<(), PointsError> {
-    write(db, posting, books, lots, reverses).await?;
+    write_linked(db, posting, books, lots, links).await?;
     let id = account::of_member(posting.programme, posting.member_id);
     let amount = posting.amount.hundredths();
     let earned = if posting.kind == JournalKind::Earn { amount } else { 0 };
@@ -149,11 +157,22 @@ pub(super) async fn write(
     lots: &[Lot],
     reverses: Option<JournalId>,
 ) -> Result<(), PointsError> {
+    write_linked(db, posting, books, lots, Links { reverses, budget: None }).await
+}
+
+/// [`write`], with the budget that pays.
+pub(super) async fn write_linked(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    books: AccountKind,
+    lots: &[Lot],
+    links: Links,
+) -> Result<(), PointsError> {
     match lots {
         [lot] if db.get_database_backend() == DbBackend::Postgres => {
-            write_in_one(db, posting, books, *lot, reverses).await?;
+            write_in_one(db, posting, books, *lot, links).await?;
         }
-        _ => write_in_three(db, posting, books, lots, reverses).await?,
+        _ => write_in_three(db, posting, books, lots, links).await?,
     }
     Ok(())
 }
@@ -163,7 +182,7 @@ async fn write_in_three(
     posting: &Posting<'_>,
     books: AccountKind,
     lots: &[Lot],
-    reverses: Option<JournalId>,
+    links: Links,
 ) -> Result<(), DbErr> {
     let accounts = [
         account::member_row(posting.programme, posting.member_id),
@@ -179,9 +198,10 @@ async fn write_in_three(
         reason: Set(posting.reason.map(str::to_owned)),
         actor_kind: Set(Some(posting.actor.kind().to_owned())),
         actor_id: Set(posting.actor.id()),
-        reverses_id: Set(reverses),
+        reverses_id: Set(links.reverses),
         at: Set(posting.at),
         posted_at: Set(posting.posted_at),
+        budget_id: Set(links.budget),
     };
     journal::Entity::insert(row).exec_without_returning(db).await?;
     let member = account::of_member(posting.programme, posting.member_id);
@@ -204,8 +224,8 @@ const WRITE: &str = "WITH opened AS (
     INSERT INTO account (id, programme, kind, member_id, region_code)
     VALUES ($1, $3, 'member', $4, NULL), ($2, $3, $5, NULL, $6) ON CONFLICT DO NOTHING
 ), posted AS (
-    INSERT INTO journal (id, programme, kind, source_kind, source_id, reason, actor_kind, actor_id, reverses_id, at, posted_at)
-    VALUES ($7, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    INSERT INTO journal (id, programme, kind, source_kind, source_id, reason, actor_kind, actor_id, reverses_id, at, posted_at, budget_id)
+    VALUES ($7, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $20)
 )
 INSERT INTO entry (journal_id, line, account_id, amount, expires_on) VALUES ($7, 1, $1, $17, $18), ($7, 2, $2, $19, NULL)";
 
@@ -214,9 +234,9 @@ async fn write_in_one(
     posting: &Posting<'_>,
     books: AccountKind,
     lot: Lot,
-    reverses: Option<JournalId>,
+    links: Links,
 ) -> Result<(), DbErr> {
-    let values: [Value; 19] = [
+    let values: [Value; 20] = [
         account::of_member(posting.programme, posting.member_id).into(),
         account::of_books(posting.programme, books, posting.community).into(),
         posting.programme.into(),
@@ -230,12 +250,13 @@ async fn write_in_one(
         posting.reason.into(),
         posting.actor.kind().into(),
         posting.actor.id().into(),
-        reverses.map(Uuid::from).into(),
+        links.reverses.map(Uuid::from).into(),
         posting.at.into(),
         posting.posted_at.into(),
         lot.amount.into(),
         lot.expires_on.into(),
         (-lot.amount).into(),
+        links.budget.map(Uuid::from).into(),
     ];
     db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, WRITE, values)).await.map(drop)
 }

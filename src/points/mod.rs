@@ -17,6 +17,7 @@ pub mod adjustment;
 mod bucket;
 pub mod bulk;
 mod domain;
+pub mod due;
 mod earning;
 mod error;
 pub mod expiry;

@@ -11,8 +11,10 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryF
 use super::account as ids;
 use super::bucket;
 use super::domain::{Lot, Points};
+use super::due;
 use super::error::PointsError;
-use super::ledger::{self, Posting, Source};
+use super::issuing;
+use super::ledger::{self, Links, Posting, Source};
 use crate::audit::Actor;
 
 /// Refunded points whose own day is over are good for this many days more.
@@ -35,13 +37,13 @@ pub struct Reversing<'a> {
 }
 
 /// Takes back what `original` earned, from the bucket it went to and then from the earliest; the points, zero where it had
-/// earned none.
+/// earned none. The budget that paid has them again. Points still owed for it are owed no longer, and nothing is posted.
 ///
 /// # Errors
 /// [`PointsError::AlreadySpent`] where the member no longer has them available, [`PointsError::InvalidTransition`] where
 /// it has been reversed before.
 pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Result<Points, PointsError> {
-    let Some(found) = Original::of(db, reversing.original).await? else { return Ok(Points::ZERO) };
+    let Some(found) = issued_or_cancelled(db, reversing).await? else { return Ok(Points::ZERO) };
     let posting = found.posting(JournalKind::Reversal, reversing);
     let amount = posting.amount.hundredths();
     let first = found.lots.first();
@@ -54,8 +56,25 @@ pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Re
             other => other,
         })?
     };
-    ledger::write(db, &posting, found.books, &ledger::negative(&lots), Some(found.journal.id)).await?;
+    let links = Links { reverses: Some(found.journal.id), budget: found.journal.budget_id };
+    ledger::write_linked(db, &posting, found.books, &ledger::negative(&lots), links).await?;
+    if let Some(budget) = links.budget {
+        issuing::give_back(db, budget, amount, reversing.now).await?;
+    }
     Ok(posting.amount)
+}
+
+/// The journal to reverse. Where there is none, what is owed for the source is cancelled; where that was being paid just
+/// now, the journal is there after all.
+async fn issued_or_cancelled(
+    db: &impl ConnectionTrait,
+    reversing: &Reversing<'_>,
+) -> Result<Option<Original>, PointsError> {
+    let found = Original::of(db, reversing.original).await?;
+    if found.is_some() || due::cancel(db, reversing.original, reversing.now).await? != due::Cancelled::Paid {
+        return Ok(found);
+    }
+    Original::of(db, reversing.original).await
 }
 
 /// The fast way of an account without dated points; false where it is not open.
@@ -89,7 +108,8 @@ pub async fn refund(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Res
             None => lots.push(Lot { expires_on, amount: lot.amount }),
         }
     }
-    ledger::credit(db, &posting, found.books, &lots, Some(found.journal.id)).await?;
+    let links = Links { reverses: Some(found.journal.id), budget: None };
+    ledger::credit(db, &posting, found.books, &lots, links).await?;
     Ok(posting.amount)
 }
 

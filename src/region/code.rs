@@ -52,6 +52,21 @@ impl RegionCode {
         self.0.get(..COMMUNITY_DIGITS).map(|digits| Self(digits.to_owned()))
     }
 
+    /// The codes of the regions that hold this one, smallest first and itself before all: of a community its street,
+    /// district, city and province.
+    pub fn enclosing(&self) -> Vec<String> {
+        let cut = |digits: usize, zeros: &str| self.0.get(..digits).map(|head| format!("{head}{zeros}"));
+        let above =
+            [cut(COMMUNITY_DIGITS, ""), cut(STREET_DIGITS, ""), cut(DISTRICT_DIGITS, ""), cut(4, "00"), cut(2, "0000")];
+        let mut codes = vec![self.0.clone()];
+        for code in above.into_iter().flatten() {
+            if !codes.contains(&code) && Self::parse(&code).is_ok_and(|code| code.subtree().encloses(&self.subtree())) {
+                codes.push(code);
+            }
+        }
+        codes
+    }
+
     /// Whether it is a community, neither above nor below.
     pub fn is_community(&self) -> bool {
         self.0.len() == COMMUNITY_DIGITS
@@ -231,6 +246,14 @@ mod tests {
         {
             assert_eq!(RegionCode::parse(text), Err("invalid"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_holds_a_region_comes_smallest_first() {
+        let of = |text: &str| code(text).enclosing();
+        assert_eq!(of("130202009001"), ["130202009001", "130202009", "130202", "130200", "130000"]);
+        assert_eq!(of("130202009001007").len(), 6);
+        assert_eq!(of("130200"), ["130200", "130000"]);
     }
 
     #[test]
