@@ -74,6 +74,13 @@ impl Calendar {
         self.start_of(first)..self.start_of(last.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX))
     }
 
+    /// The week an instant lies in, Monday to Sunday, as a range.
+    pub fn week_around(&self, at: DateTime<Utc>) -> Span {
+        let day = self.day_of(at);
+        let monday = day.checked_sub_days(Days::new(u64::from(day.weekday().num_days_from_monday()))).unwrap_or(day);
+        self.days(monday, monday.checked_add_days(Days::new(6)).unwrap_or(NaiveDate::MAX))
+    }
+
     /// The month an instant lies in, as a range.
     pub fn month_around(&self, at: DateTime<Utc>) -> Span {
         let day = self.day_of(at);
@@ -269,6 +276,15 @@ mod tests {
             CALENDAR.month_around(utc("2026-11-29T16:00:00Z")),
             CALENDAR.range(Period::Month(2026, 11)).unwrap()
         );
+    }
+
+    #[test]
+    fn a_week_goes_from_monday_to_sunday() {
+        let week = utc("2026-11-22T16:00:00Z")..utc("2026-11-29T16:00:00Z");
+        for at in ["2026-11-22T16:00:00Z", "2026-11-26T00:00:00Z", "2026-11-29T15:59:59Z"] {
+            assert_eq!(CALENDAR.week_around(utc(at)), week);
+        }
+        assert_eq!(CALENDAR.week_around(utc("2026-11-22T15:59:59Z")).end, week.start);
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Model {
     pub decided_at: Option<DateTimeUtc>,
     /// Of one of many that a round of grants gave; decided with its round.
     pub round_id: Option<GrantRoundId>,
+    /// Of a grant: the first local day without the points; None: as the programme says.
+    pub expires_on: Option<Date>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -45,6 +45,7 @@ pub mod redemption_share;
 pub mod region;
 pub mod reporting;
 pub mod rule;
+pub mod rule_use;
 pub mod score;
 pub mod score_mark;
 pub mod service_record;

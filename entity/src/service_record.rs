@@ -101,6 +101,10 @@ pub struct Model {
     pub reversed_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// 1 to 3: the task's, or as the verifying manager says.
+    pub difficulty: i16,
+    /// Whether the member led the service.
+    pub organiser: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -88,6 +88,8 @@ pub struct Model {
     pub programme: String,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// 1 to 3: rules may pay more for harder work.
+    pub difficulty: i16,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

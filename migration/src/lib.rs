@@ -10,6 +10,7 @@ mod m20261122_000004_points;
 mod m20261122_000005_redemption;
 mod m20261122_000006_house;
 mod m20261122_000007_programmes;
+mod m20261122_000008_rules;
 mod m20261122_000009_budgets;
 mod m20261122_000010_households;
 mod m20261122_000012_shelf;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_redemption::Migration),
             Box::new(m20261122_000006_house::Migration),
             Box::new(m20261122_000007_programmes::Migration),
+            Box::new(m20261122_000008_rules::Migration),
             Box::new(m20261122_000009_budgets::Migration),
             Box::new(m20261122_000010_households::Migration),
             Box::new(m20261122_000012_shelf::Migration),

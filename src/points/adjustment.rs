@@ -85,6 +85,7 @@ pub async fn request(
         created_at: moment.now,
         decided_at: None,
         round_id: None,
+        expires_on: None,
     };
     let lifetime = programme::Entity::find_by_id(&new.programme).one(db).await?;
     let lifetime = lifetime

@@ -1,98 +1,165 @@
-//! What a verified record earns: the rule that applies, its amount, its caps, and the posting.
+//! What something done earns, or costs: the rule that applies, its value, its caps, and the posting.
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
-use entity::category::Category;
-use entity::id::{JournalId, MemberId, RuleId, ServiceRecordId};
+use entity::id::{JournalId, MemberId, RuleId};
 use entity::journal::{self, JournalKind};
 use entity::programme::{self, Expiry};
-use entity::rule::{self, RuleBasis};
-use entity::{balance, entry};
+use entity::rule::{self, Approver};
+use entity::{balance, entry, rule_use};
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, JoinType, QueryFilter as _,
     QuerySelect as _, RelationDef,
 };
 
-use super::account;
 use super::domain::Points;
 use super::error::PointsError;
-use super::issuing::{OnEmpty, issue};
+use super::issuing::{Issued, OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
+use super::valuation::{self, Caps, Facts, RuleBook, enclosing};
+use super::{account, bucket};
 use crate::audit::Actor;
 use crate::calendar::{Calendar, Span};
-use crate::region::{RegionCode, Subtree};
+use crate::http::FieldError;
+use crate::region::RegionCode;
 
 /// The `source_kind` of what a service record earns.
 pub const RECORD: &str = "service_record";
 
-/// A verified record, as far as points are concerned.
+/// Something done, as far as points are concerned: a verified record, a donation, an event, a household's score.
 #[derive(Clone, Debug)]
 pub struct Earning<'a> {
     /// Drawn before the transaction.
     pub journal_id: JournalId,
-    pub record_id: ServiceRecordId,
+    /// What earns; it earns once.
+    pub source: Source<'a>,
     pub programme: &'a str,
     pub member_id: MemberId,
     /// The member's community, twelve digits: its rules apply and its books issue.
     pub community: &'a str,
-    pub category: Category,
-    /// Decides which rule was in force and which day and month the caps are of.
-    pub ended_at: DateTime<Utc>,
-    pub minutes: i32,
+    pub facts: Facts,
     pub actor: Actor,
+    /// The region of the manager who decides; `None` where nobody has to (a job).
+    pub approver: Option<&'a str>,
     pub now: DateTime<Utc>,
     /// The local day of now: dated points expire counted from it.
     pub today: NaiveDate,
-    /// The local day and month of `ended_at`.
+    /// Around `facts.at`.
+    pub spans: Spans,
+    /// Why; without one nothing is taken.
+    pub reason: Option<&'a str>,
+}
+
+/// The local day, week (Monday to Sunday) and month of something done: what caps are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spans {
     pub day: Span,
+    pub week: Span,
     pub month: Span,
 }
 
-impl Earning<'_> {
-    /// The local day of `now`, and day and month of `ended_at`, in the order of the fields.
-    pub fn spans(calendar: &Calendar, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> (NaiveDate, Span, Span) {
-        let day = calendar.day(calendar.day_of(ended_at));
-        (calendar.day_of(now), day, calendar.month_around(ended_at))
+impl Spans {
+    pub fn around(calendar: &Calendar, at: DateTime<Utc>) -> Self {
+        Self {
+            day: calendar.day(calendar.day_of(at)),
+            week: calendar.week_around(at),
+            month: calendar.month_around(at),
+        }
     }
 }
 
-/// What a record has earned: 0.00 and no rule where none applies.
+/// What something has earned: 0.00 and no rule where none applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earned {
+    /// As valued, after caps. Below zero what is taken away, of which the member may have had less.
     pub points: Points,
     pub rule_id: Option<RuleId>,
+    /// Whether it is owed, because no budget can pay for it yet.
+    pub due: bool,
 }
 
-/// Values a verified record and posts what it earns, in the transaction that verifies it. Nothing is posted for zero.
+/// Values something and posts what it earns or costs, in the transaction that verifies it. Nothing is posted for zero.
+/// What is taken is at most what the member has available.
 ///
 /// # Errors
-/// [`PointsError::InvalidTransition`] where the record has earned before, [`PointsError::TooLarge`] beyond 64 bits.
+/// [`PointsError::InvalidTransition`] where the source has earned before, [`PointsError::TooLarge`] beyond 64 bits,
+/// [`PointsError::HigherApproval`] where the rule asks for a manager higher up, [`PointsError::Fields`] on `reason` where
+/// points would be taken without one.
 pub async fn earn(db: &impl ConnectionTrait, earning: &Earning<'_>) -> Result<Earned, PointsError> {
-    let rules = rules_in_force(db, earning.programme, earning.category, earning.ended_at).await?;
-    let Some((rule, expiry)) = applicable(&rules, earning.community) else {
-        return Ok(Earned { points: Points::ZERO, rule_id: None });
-    };
-    let value = value_of(rule, earning.minutes).ok_or(PointsError::TooLarge)?;
-    let points = capped(db, rule, earning, value).await?;
-    if points > 0 {
-        let posting = Posting {
-            journal_id: earning.journal_id,
-            kind: JournalKind::Earn,
-            programme: earning.programme,
-            member_id: earning.member_id,
-            community: earning.community,
-            amount: Points::from_hundredths(points),
-            expires_on: expires_on(expiry, earning.today),
-            source: Source { kind: RECORD, id: earning.record_id.0 },
-            reason: None,
-            actor: earning.actor,
-            at: earning.ended_at,
-            posted_at: earning.now,
-            today: earning.today,
-        };
-        issue(db, &posting, OnEmpty::Owe).await?;
+    let none = Earned { points: Points::ZERO, rule_id: None, due: false };
+    let Some((book, programme)) = rules_in_force(db, earning).await? else { return Ok(none) };
+    let Some(rule) = book.applicable(&earning.facts, earning.community) else { return Ok(none) };
+    let value = valuation::value(rule, &earning.facts).ok_or(PointsError::TooLarge)?;
+    let earned = Earned { rule_id: Some(rule.id), ..none };
+    if value == 0 || (value < 0 && !programme.negative_allowed) {
+        return Ok(earned);
     }
-    Ok(Earned { points: Points::from_hundredths(points), rule_id: Some(rule.id) })
+    approved(rule.approver, earning.approver)?;
+    if value < 0 {
+        take(db, earning, value).await?;
+        return Ok(Earned { points: Points::from_hundredths(value), ..earned });
+    }
+    let points = capped(db, rule, earning, value).await?;
+    let mut due = false;
+    if points > 0 {
+        let expires_on = expires_on(&Lifetime::of(&programme), earning.today);
+        let posting = posting(earning, JournalKind::Earn, points, expires_on);
+        due = issue(db, &posting, OnEmpty::Owe).await? == Issued::Due;
+        if rule.cap_rule.is_some() {
+            remember(db, rule.id, earning, points).await?;
+        }
+    }
+    Ok(Earned { points: Points::from_hundredths(points), due, ..earned })
+}
+
+fn posting<'a>(earning: &Earning<'a>, kind: JournalKind, amount: i64, expires_on: Option<NaiveDate>) -> Posting<'a> {
+    Posting {
+        journal_id: earning.journal_id,
+        kind,
+        programme: earning.programme,
+        member_id: earning.member_id,
+        community: earning.community,
+        amount: Points::from_hundredths(amount),
+        expires_on,
+        source: earning.source,
+        reason: earning.reason,
+        actor: earning.actor,
+        at: earning.facts.at,
+        posted_at: earning.now,
+        today: earning.today,
+    }
+}
+
+/// Takes `value` (below zero), or as much of it as is available.
+async fn take(db: &impl ConnectionTrait, earning: &Earning<'_>, value: i64) -> Result<(), PointsError> {
+    if earning.reason.is_none() {
+        let missing = FieldError::new("reason", "required").saying("按规则扣分时请写明原因");
+        return Err(PointsError::Fields(vec![missing]));
+    }
+    let amount = value.checked_neg().ok_or(PointsError::TooLarge)?;
+    let posting = posting(earning, JournalKind::Deduct, amount, None);
+    let settled = bucket::settle(db, &posting).await?;
+    let available = settled.map_or(0, |(row, _)| row.balance - row.held);
+    let amount = Ord::min(amount, available);
+    if amount > 0 {
+        ledger::post(db, &Posting { amount: Points::from_hundredths(amount), ..posting }).await?;
+    }
+    Ok(())
+}
+
+/// Whether the manager who decides stands as high as the rule asks.
+fn approved(needed: Approver, by: Option<&str>) -> Result<(), PointsError> {
+    let digits = match needed {
+        Approver::Manager => return Ok(()),
+        Approver::Street => 9,
+        Approver::District => 6,
+    };
+    let region = by.and_then(|region| RegionCode::parse(region).ok());
+    if by.is_some() && region.is_none_or(|region| region.subtree().lo().len() > digits) {
+        return Err(PointsError::HigherApproval(needed));
+    }
+    Ok(())
 }
 
 /// How long a programme's points are good for.
@@ -122,72 +189,44 @@ pub(super) fn expires_on(lifetime: &Lifetime, today: NaiveDate) -> Option<NaiveD
     }
 }
 
-/// All rules of a programme for a category (or for all) at an instant, each with the programme's lifetime.
+/// The programme, and its rules at that instant which may apply in the member's community; `None` without any.
 async fn rules_in_force(
     db: &impl ConnectionTrait,
-    programme: &str,
-    category: Category,
-    at: DateTime<Utc>,
-) -> Result<Vec<(rule::Model, Lifetime)>, DbErr> {
+    earning: &Earning<'_>,
+) -> Result<Option<(RuleBook, programme::Model)>, DbErr> {
+    use rule::Column::{Category, Item, Programme, RegionCode, Subject, ValidFrom, ValidUntil};
+    let facts = &earning.facts;
     let of_programme: RelationDef =
-        rule::Entity::belongs_to(programme::Entity).from(rule::Column::Programme).to(programme::Column::Code).into();
-    let for_category =
-        Condition::any().add(rule::Column::Category.is_null()).add(rule::Column::Category.eq(category.to_value()));
-    let not_over = Condition::any().add(rule::Column::ValidUntil.is_null()).add(rule::Column::ValidUntil.gt(at));
+        rule::Entity::belongs_to(programme::Entity).from(Programme).to(programme::Column::Code).into();
+    let or_none = |column: rule::Column, value: Option<String>| {
+        let none = Condition::any().add(column.is_null());
+        value.into_iter().fold(none, |condition, value| condition.add(column.eq(value)))
+    };
     let found = rule::Entity::find()
         .join(JoinType::InnerJoin, of_programme)
         .select_also(programme::Entity)
-        .filter(rule::Column::Programme.eq(programme))
-        .filter(for_category)
-        .filter(rule::Column::ValidFrom.lte(at))
-        .filter(not_over)
+        .filter(Programme.eq(earning.programme))
+        .filter(Subject.eq(facts.subject))
+        .filter(or_none(Category, facts.category.map(|category| category.to_value())))
+        .filter(or_none(Item, facts.item.clone()))
+        .filter(Condition::any().add(RegionCode.is_null()).add(RegionCode.is_in(enclosing(earning.community))))
+        .filter(ValidFrom.lte(facts.at))
+        .filter(Condition::any().add(ValidUntil.is_null()).add(ValidUntil.gt(facts.at)))
         .all(db)
         .await?;
-    let with_lifetime = |(rule, programme): (rule::Model, Option<programme::Model>)| {
-        let lifetime =
-            programme.as_ref().map_or(Lifetime { expiry: Expiry::Never, months: None, years: 0 }, Lifetime::of);
-        (rule, lifetime)
-    };
-    Ok(found.into_iter().map(with_lifetime).collect())
+    let (rules, programmes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    Ok(programmes.into_iter().flatten().next().map(|programme| (RuleBook::new(rules), programme)))
 }
 
-/// The rule that applies in a community: of the smallest region, then one for the category before one for all, then the newest.
-fn applicable<'a>(rules: &'a [(rule::Model, Lifetime)], community: &str) -> Option<(&'a rule::Model, &'a Lifetime)> {
-    let depth = |rule: &rule::Model| match rule.region_code.as_deref() {
-        None => Some(0),
-        Some(code) => {
-            let subtree = Subtree::of(&RegionCode::parse(code).ok()?);
-            subtree.contains(community).then_some(subtree.lo().len())
-        }
-    };
-    let ranked = rules.iter().filter_map(|(rule, lifetime)| {
-        let rank = (depth(rule)?, rule.category.is_some(), rule.version, rule.valid_from, rule.id);
-        Some((rank, rule, lifetime))
-    });
-    ranked.max_by_key(|(rank, ..)| *rank).map(|(_, rule, lifetime)| (rule, lifetime))
-}
-
-/// Hundredths for the minutes, rounded down; `None` beyond 64 bits.
-fn value_of(rule: &rule::Model, minutes: i32) -> Option<i64> {
-    match (rule.basis, rule.per_minutes) {
-        (RuleBasis::Event, _) => Some(rule.amount),
-        (RuleBasis::Time, per) => {
-            let per = i128::from(per?);
-            let value = (i128::from(Ord::max(minutes, 0)) * i128::from(rule.amount)).checked_div(per)?;
-            i64::try_from(value).ok()
-        }
-    }
-}
-
-/// What the rule's caps leave of `value`, after what the member has earned in the programme on that day and in that month.
+/// What the rule's caps leave of `value`, after what the member has earned in the programme in their spans.
 async fn capped(
     db: &impl ConnectionTrait,
     rule: &rule::Model,
     earning: &Earning<'_>,
     value: i64,
 ) -> Result<i64, PointsError> {
-    let caps = [(rule.cap_day, &earning.day), (rule.cap_month, &earning.month)];
-    if caps.iter().all(|(cap, _)| cap.is_none()) {
+    let caps = Caps::of(rule);
+    if caps.none() {
         return Ok(value);
     }
     // Two records of one member verified at once must see each other: the balance row is where they meet.
@@ -195,17 +234,59 @@ async fn capped(
     account::open(db, [account::member_row(earning.programme, earning.member_id)]).await?;
     ledger::open_balance(db, id).await?;
     balance::Entity::find_by_id(id).lock_exclusive().one(db).await?;
-    let mut left = value;
-    for (cap, span) in caps {
-        if let Some(cap) = cap {
-            let earned = earned_within(db, earning, span).await?;
-            left = Ord::min(left, Ord::max(cap.saturating_sub(earned), 0));
-        }
+    let mut earned = valuation::Earned::default();
+    let Spans { day, week, month } = &earning.spans;
+    if caps.day.is_some() {
+        earned.day = earned_within(db, earning, day).await?;
     }
-    Ok(left)
+    if caps.week.is_some() {
+        earned.week = earned_within(db, earning, week).await?;
+    }
+    if caps.month.is_some() {
+        earned.month = earned_within(db, earning, month).await?;
+    }
+    if caps.rule.is_some() {
+        earned.rule = earned_by(db, rule.id, earning).await?;
+    }
+    Ok(caps.leave(value, &earned))
 }
 
-/// What the member's records that ended within `span` have earned, without those reversed.
+/// What the member has earned by a version of a rule that has a cap of its own, without what was reversed.
+async fn earned_by(db: &impl ConnectionTrait, rule: RuleId, earning: &Earning<'_>) -> Result<i64, DbErr> {
+    let sum: Option<Option<i64>> = rule_use::Entity::find()
+        .select_only()
+        .column_as(Expr::col(rule_use::Column::Amount).sum().cast_as("bigint"), "earned")
+        .filter(rule_use::Column::AccountId.eq(account::of_member(earning.programme, earning.member_id)))
+        .filter(rule_use::Column::RuleId.eq(rule))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(sum.flatten().unwrap_or(0))
+}
+
+/// Keeps what was earned by a rule with a cap of its own.
+async fn remember(db: &impl ConnectionTrait, rule: RuleId, earning: &Earning<'_>, amount: i64) -> Result<(), DbErr> {
+    let row = rule_use::ActiveModel {
+        source_kind: Set(earning.source.kind.to_owned()),
+        source_id: Set(earning.source.id),
+        rule_id: Set(rule),
+        account_id: Set(account::of_member(earning.programme, earning.member_id)),
+        amount: Set(amount),
+    };
+    rule_use::Entity::insert(row).exec_without_returning(db).await.map(drop)
+}
+
+/// What was earned for `source` is taken back: it no longer fills its rule's cap.
+pub(super) async fn forget(db: &impl ConnectionTrait, source: Source<'_>) -> Result<(), DbErr> {
+    rule_use::Entity::delete_many()
+        .filter(rule_use::Column::SourceKind.eq(source.kind))
+        .filter(rule_use::Column::SourceId.eq(source.id))
+        .exec(db)
+        .await
+        .map(drop)
+}
+
+/// What the member has earned in the programme by what was done within `span`, without what was reversed.
 async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &Span) -> Result<i64, DbErr> {
     let of_journal: RelationDef =
         entry::Entity::belongs_to(journal::Entity).from(entry::Column::JournalId).to(journal::Column::Id).into();
@@ -235,58 +316,16 @@ async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use entity::id::RuleId;
-
-    fn rule(region: Option<&str>, category: Option<&str>, version: i32) -> (rule::Model, Lifetime) {
-        let model = rule::Model {
-            id: RuleId::new(),
-            programme: "default".into(),
-            region_code: region.map(Into::into),
-            category: category.map(Into::into),
-            basis: RuleBasis::Time,
-            amount: 100,
-            per_minutes: Some(30),
-            cap_day: None,
-            cap_month: None,
-            version,
-            valid_from: DateTime::UNIX_EPOCH,
-            valid_until: None,
-            created_by: None,
-            created_at: DateTime::UNIX_EPOCH,
-        };
-        (model, Lifetime { expiry: Expiry::Never, months: None, years: 0 })
-    }
 
     #[test]
-    fn the_smallest_region_wins_then_the_category_then_the_newest() {
-        let rules = [
-            rule(None, None, 1),
-            rule(None, Some("culture"), 1),
-            rule(Some("130200"), None, 1),
-            rule(Some("130202"), None, 1),
-            rule(Some("130202"), Some("culture"), 1),
-            rule(Some("130202"), Some("culture"), 2),
-            rule(Some("130203"), Some("culture"), 9),
-        ];
-        let of = |from: usize, to: usize, community| applicable(&rules[from..to], community).map(|(found, _)| found.id);
-        let id = |at: usize| Some(rules[at].0.id);
-        assert_eq!(of(0, 7, "130202009001"), id(5));
-        assert_eq!(of(0, 4, "130202009001"), id(3));
-        assert_eq!(of(0, 7, "130205009001"), id(2));
-        assert_eq!(of(0, 2, "130202009001"), id(1));
-        assert_eq!(of(6, 7, "130202009001"), None);
-    }
-
-    #[test]
-    fn half_an_hour_is_one_point_and_fractions_are_cut() {
-        let (rule, _) = rule(None, None, 1);
-        for (minutes, hundredths) in [(30, 100), (29, 96), (1, 3), (0, 0), (-5, 0), (720, 2400)] {
-            assert_eq!(value_of(&rule, minutes), Some(hundredths));
-        }
-        let huge = rule::Model { amount: i64::MAX, per_minutes: Some(1), ..rule.clone() };
-        assert_eq!(value_of(&huge, 2), None);
-        let event = rule::Model { basis: RuleBasis::Event, per_minutes: None, amount: 700, ..rule };
-        assert_eq!(value_of(&event, 1), Some(700));
+    fn a_rule_may_ask_for_a_manager_higher_up() {
+        let refused = |needed, by| approved(needed, by).is_err();
+        let (community, street, district, city) =
+            (Some("130302001001"), Some("130302001"), Some("130302"), Some("130300"));
+        assert!(!refused(Approver::Manager, community));
+        assert!(refused(Approver::Street, community) && !refused(Approver::Street, street));
+        assert!(refused(Approver::District, street) && !refused(Approver::District, district));
+        assert!(!refused(Approver::District, city) && !refused(Approver::District, None));
     }
 
     #[test]

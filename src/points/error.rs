@@ -1,10 +1,11 @@
 //! What can go wrong with points, by name.
 
+use entity::rule::Approver;
 use sea_orm::DbErr;
 
 use super::domain::Points;
 use crate::db::{CommandError, Fault, fault};
-use crate::http::Problem;
+use crate::http::{FieldError, Problem};
 
 /// Why points did not move. The words are for people.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,12 @@ pub enum PointsError {
     /// A field of the body that names what is not there or may not be.
     #[error("{detail}")]
     Field { field: &'static str, detail: &'static str },
+    /// Fields of the body that do not fit what is there, each with its own code.
+    #[error("填写的内容有误，请按各项提示修改后重试")]
+    Fields(Vec<FieldError>),
+    /// The rule asks for a manager of a larger region.
+    #[error("按积分规则，此项须由{}管理员核实，请转交上级办理", match .0 { Approver::District => "区级", _ => "街道级或以上" })]
+    HigherApproval(Approver),
     /// More than 64 bits of hundredths.
     #[error("积分数额过大，请核对后重新填写")]
     TooLarge,
@@ -77,6 +84,8 @@ impl From<PointsError> for Problem {
             PointsError::InvalidTransition => Self::conflict("invalid_transition", detail),
             PointsError::NotFound => Self::not_found(),
             PointsError::Field { field, detail } => Self::invalid(field, "invalid", detail),
+            PointsError::Fields(errors) => Self::validation(errors),
+            PointsError::HigherApproval(_) => Self::forbidden_as("higher_approval_required", detail),
             PointsError::SecondPerson | PointsError::OwnPoints => Self::forbidden_as("second_person_required", detail),
             PointsError::TooLarge => Self::conflict("amount_too_large", detail),
             PointsError::Db(cause) => cause.into(),

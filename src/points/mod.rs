@@ -28,12 +28,14 @@ pub mod query;
 mod reversing;
 mod route;
 pub mod rules;
+pub mod valuation;
 pub mod verify;
 
 pub use domain::{Lot, Points};
-pub use earning::{Earned, Earning, RECORD, earn};
+pub use earning::{Earned, Earning, RECORD, Spans, earn};
 pub use error::PointsError;
 pub use issuing::{Issued, OnEmpty, issue};
 pub use ledger::{Posting, Source, post};
 pub use reversing::{Reversing, refund, reverse};
 pub use route::routes;
+pub use valuation::Facts;

@@ -9,12 +9,12 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
 use super::account as ids;
-use super::bucket;
 use super::domain::{Lot, Points};
 use super::due;
 use super::error::PointsError;
 use super::issuing;
 use super::ledger::{self, Links, Posting, Source};
+use super::{bucket, earning};
 use crate::audit::Actor;
 
 /// Refunded points whose own day is over are good for this many days more.
@@ -36,14 +36,19 @@ pub struct Reversing<'a> {
     pub today: NaiveDate,
 }
 
-/// Takes back what `original` earned, from the bucket it went to and then from the earliest; the points, zero where it had
-/// earned none. The budget that paid has them again. Points still owed for it are owed no longer, and nothing is posted.
+/// Takes back what `original` earned, from the bucket it went to and then from the earliest, or gives back what it took; the
+/// points taken back, zero where it had earned none, below zero where they are given back. The budget that paid has them
+/// again. Points still owed for it are owed no longer, and nothing is posted.
 ///
 /// # Errors
 /// [`PointsError::AlreadySpent`] where the member no longer has them available, [`PointsError::InvalidTransition`] where
 /// it has been reversed before.
 pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Result<Points, PointsError> {
+    earning::forget(db, reversing.original).await?;
     let Some(found) = issued_or_cancelled(db, reversing).await? else { return Ok(Points::ZERO) };
+    if found.journal.kind == JournalKind::Deduct {
+        return give_back(db, &found, reversing).await.map(|points| Points::from_hundredths(-points.hundredths()));
+    }
     let posting = found.posting(JournalKind::Reversal, reversing);
     let amount = posting.amount.hundredths();
     let first = found.lots.first();
@@ -98,6 +103,14 @@ async fn take_undated(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Resul
 /// [`PointsError::InvalidTransition`] where nothing was spent or it has been given back before.
 pub async fn refund(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Result<Points, PointsError> {
     let found = Original::of(db, reversing.original).await?.ok_or(PointsError::InvalidTransition)?;
+    give_back(db, &found, reversing).await
+}
+
+async fn give_back(
+    db: &impl ConnectionTrait,
+    found: &Original,
+    reversing: &Reversing<'_>,
+) -> Result<Points, PointsError> {
     let posting = found.posting(JournalKind::Refund, reversing);
     let grace = reversing.today.checked_add_days(Days::new(GRACE_DAYS)).unwrap_or(reversing.today);
     let mut lots: Vec<Lot> = Vec::new();

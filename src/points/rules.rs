@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::id::RuleId;
 use entity::programme;
-use entity::rule::{ActiveModel, Column, Entity, Model, RuleBasis};
+use entity::rule::{ActiveModel, Approver, Column, Entity, Model, RuleBasis, Subject};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
@@ -91,6 +91,22 @@ pub async fn add(
         valid_until,
         created_by: Some(staff.id),
         created_at: now,
+        subject: Subject::Record,
+        item: None,
+        name: None,
+        per_units: None,
+        factor_grade_a: 100,
+        factor_grade_b: 100,
+        factor_grade_c: 100,
+        factor_grade_d: 100,
+        factor_level_1: 100,
+        factor_level_2: 100,
+        factor_level_3: 100,
+        factor_organiser: 100,
+        cap_week: None,
+        cap_rule: None,
+        min_evidence: None,
+        approver: Approver::Manager,
     };
     Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
     Ok(row)

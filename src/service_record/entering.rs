@@ -149,5 +149,7 @@ fn pending(
         reversed_at: None,
         created_at: entry.now,
         updated_at: entry.now,
+        difficulty: 1,
+        organiser: false,
     })
 }

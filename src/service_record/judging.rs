@@ -14,7 +14,7 @@ use crate::audit::{self, Actor, AuditEvent};
 use crate::calendar::Calendar;
 use crate::identity::{Manager, Scope};
 use crate::notify::{self, Message};
-use crate::points::{self, Earning, RECORD, Reversing, Source};
+use crate::points::{self, Earning, Facts, RECORD, Reversing, Source, Spans};
 use crate::ranking;
 use crate::ranking::domain::counted_at;
 use crate::ranking::service::Change;
@@ -26,13 +26,20 @@ const REVERSAL: &str = "service_record_reversal";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It holds, with these minutes or the recorded ones; raising them needs a reason.
-    Verify {
-        minutes: Option<i32>,
-        reason: Option<String>,
-    },
+    Verify(Verified),
     Reject {
         reason: Option<String>,
     },
+}
+
+/// What a record is verified as; `None` leaves what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub minutes: Option<i32>,
+    /// 1 to 3.
+    pub difficulty: Option<i16>,
+    pub organiser: Option<bool>,
+    pub reason: Option<String>,
 }
 
 /// When, by whose calendar, and the id of a journal that may be posted; drawn before the transaction.
@@ -68,7 +75,7 @@ pub async fn judge(
     let record = find(db, &manager_scope(manager), id).await?;
     second_person(manager, &record)?;
     match verdict {
-        Verdict::Verify { minutes, reason } => verify(db, manager, record, *minutes, reason.as_deref(), moment).await,
+        Verdict::Verify(verified) => verify(db, manager, record, verified, moment).await,
         Verdict::Reject { reason } => reject(db, record, reason.as_deref(), moment.now).await,
     }
 }
@@ -77,25 +84,32 @@ async fn verify(
     db: &impl ConnectionTrait,
     manager: &Manager,
     record: service_record::Model,
-    minutes: Option<i32>,
-    reason: Option<&str>,
+    verified: &Verified,
     moment: Moment,
 ) -> Result<Judged, RecordError> {
     let (at, next) = transition(&record, Step::Verify)?;
     if at == Standing::DisputedCounted {
-        if minutes.is_some_and(|minutes| minutes != record.minutes) {
-            let detail = "该记录已计分，分钟数不能再改；请先冲正，再登记一条新的";
-            return Err(RecordError::field("minutes", "invalid", detail));
-        }
+        unchanged(&record, verified)?;
         return Ok(Judged {
             record: change(db, &record, next, moment.now, service_record::ActiveModel::default()).await?,
             claim: None,
         });
     }
-    let minutes = verified_minutes(record.minutes, record.window_minutes, minutes, reason.is_some())?;
-    let earned = points::earn(db, &earning(manager, &record, minutes, moment)).await?;
+    let reason = verified.reason.as_deref();
+    let minutes = verified_minutes(record.minutes, record.window_minutes, verified.minutes, reason.is_some())?;
+    let difficulty = verified.difficulty.unwrap_or(record.difficulty);
+    let organiser = verified.organiser.unwrap_or(record.organiser);
+    let facts = Facts {
+        evidence: Some(record.evidence),
+        difficulty,
+        organiser,
+        ..Facts::service(record.category, record.ended_at, minutes)
+    };
+    let earned = points::earn(db, &earning(manager, &record, facts, moment)).await?;
     let changes = service_record::ActiveModel {
         minutes: Set(minutes),
+        difficulty: Set(difficulty),
+        organiser: Set(organiser),
         reason: given(reason),
         verified_by: Set(Some(manager.id)),
         verified_at: Set(Some(moment.now)),
@@ -106,8 +120,15 @@ async fn verify(
     };
     let verified = change(db, &record, next, moment.now, changes).await?;
     ranking::mark(db, record.id, Change::Counted, moment.now).await?;
-    if minutes != record.minutes || record.evidence == Evidence::D {
-        let detail = json!({"minutes_from": record.minutes, "minutes_to": minutes, "evidence": record.evidence});
+    let as_recorded = minutes == record.minutes && difficulty == record.difficulty && organiser == record.organiser;
+    if !as_recorded || record.evidence == Evidence::D {
+        let mut detail = json!({"minutes_from": record.minutes, "minutes_to": minutes, "evidence": record.evidence});
+        if difficulty != record.difficulty {
+            detail["difficulty"] = difficulty.into();
+        }
+        if organiser != record.organiser {
+            detail["organiser"] = organiser.into();
+        }
         audit::record(db, event(manager, "service_record.verify", &record, moment.now).with(detail)).await?;
     }
     if minutes != record.minutes {
@@ -118,22 +139,35 @@ async fn verify(
     Ok(Judged { claim: record.claim_id.map(|claim| (claim, Step::Verify)), record: verified })
 }
 
-fn earning<'a>(manager: &Manager, record: &'a service_record::Model, minutes: i32, moment: Moment) -> Earning<'a> {
-    let (today, day, month) = Earning::spans(&moment.calendar, record.ended_at, moment.now);
+/// What counts already is confirmed as it is.
+fn unchanged(record: &service_record::Model, verified: &Verified) -> Result<(), RecordError> {
+    let others = [
+        ("minutes", verified.minutes.is_some_and(|minutes| minutes != record.minutes)),
+        ("difficulty", verified.difficulty.is_some_and(|difficulty| difficulty != record.difficulty)),
+        ("organiser", verified.organiser.is_some_and(|organiser| organiser != record.organiser)),
+    ];
+    match others.into_iter().find(|(_, other)| *other) {
+        Some((field, _)) => {
+            Err(RecordError::field(field, "invalid", "该记录已计分，此项不能再改；请先冲正，再登记一条新的"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn earning<'a>(manager: &'a Manager, record: &'a service_record::Model, facts: Facts, moment: Moment) -> Earning<'a> {
     Earning {
         journal_id: moment.journal_id,
-        record_id: record.id,
+        source: Source { kind: RECORD, id: record.id.0 },
         programme: &record.programme,
         member_id: record.member_id,
         community: &record.region_code,
-        category: record.category,
-        ended_at: record.ended_at,
-        minutes,
+        facts,
         actor: Actor::Staff(manager.id),
+        approver: Some(&manager.region),
         now: moment.now,
-        today,
-        day,
-        month,
+        today: moment.calendar.day_of(moment.now),
+        spans: Spans::around(&moment.calendar, record.ended_at),
+        reason: None,
     }
 }
 

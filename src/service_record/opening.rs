@@ -25,6 +25,8 @@ pub struct FromClaim<'a> {
     pub member_id: MemberId,
     pub category: Category,
     pub programme: &'a str,
+    /// The task's.
+    pub difficulty: i16,
     /// The task's: the staff there may verify the record, as may those of the member's community.
     pub task_region: &'a str,
     /// The task's window: minutes may be raised up to its length.
@@ -77,6 +79,8 @@ pub async fn open_from_claim(
         reversed_at: None,
         created_at: from.now,
         updated_at: from.now,
+        difficulty: from.difficulty,
+        organiser: false,
     };
     insert(db, record).await
 }

@@ -12,7 +12,7 @@ use validator::Validate;
 
 use super::error::RecordError;
 use super::query::{self, RecordQuery};
-use super::service::{self, Entry, Judged, Moment, Verdict};
+use super::service::{self, Entry, Judged, Moment, Verdict, Verified};
 use super::view::{ServiceRecordView, ServiceSummaryView};
 use crate::app::{AppState, State};
 use crate::audit::{self, Actor, AuditEvent};
@@ -50,6 +50,12 @@ struct VerifyRecord {
     decision: RecordDecision,
     /// To lower the recorded minutes, or to raise them up to the window's length, which needs a `reason`.
     minutes: Option<i32>,
+    /// How hard it was, where it was not as the task says; rules may pay more for 2 and 3.
+    #[validate(range(min = 1, max = 3))]
+    #[schema(minimum = 1, maximum = 3)]
+    difficulty: Option<i16>,
+    /// Whether the member led the service; rules may pay more for it.
+    organiser: Option<bool>,
     #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
     reason: Option<Line<500>>,
 }
@@ -57,12 +63,18 @@ struct VerifyRecord {
 impl VerifyRecord {
     fn verdict(self) -> Result<Verdict, Problem> {
         let reason = self.reason.map(Line::into_inner);
-        match (self.decision, self.minutes) {
-            (RecordDecision::Verify, minutes) => Ok(Verdict::Verify { minutes, reason }),
-            (RecordDecision::Reject, None) => Ok(Verdict::Reject { reason }),
-            (RecordDecision::Reject, Some(_)) => {
-                Err(Problem::invalid("minutes", "invalid", "驳回时不能填写分钟数，请去掉此项"))
-            }
+        if self.decision == RecordDecision::Verify {
+            let Self { minutes, difficulty, organiser, .. } = self;
+            return Ok(Verdict::Verify(Verified { minutes, difficulty, organiser, reason }));
+        }
+        let said = [
+            ("minutes", self.minutes.is_some()),
+            ("difficulty", self.difficulty.is_some()),
+            ("organiser", self.organiser.is_some()),
+        ];
+        match said.into_iter().find(|(_, said)| *said) {
+            None => Ok(Verdict::Reject { reason }),
+            Some((field, _)) => Err(Problem::invalid(field, "invalid", "驳回时不填写此项，请去掉")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::category::Category;
-use entity::id::{ClaimId, MemberId, ServiceRecordId, StaffId, TaskId};
+use entity::id::{ClaimId, MemberId, RuleId, ServiceRecordId, StaffId, TaskId};
 use entity::service_record::{Evidence, Model, RecordStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,6 +32,10 @@ pub struct ServiceRecordView {
     pub minutes: i32,
     #[schema(inline)]
     pub evidence: Evidence,
+    /// 1 to 3: the task's, or as verified.
+    pub difficulty: i16,
+    /// Whether the member led the service, as verified.
+    pub organiser: bool,
     #[schema(inline)]
     pub status: RecordStatus,
     /// Why it was entered, adjusted, rejected, reversed or disputed, whichever came last.
@@ -39,6 +43,8 @@ pub struct ServiceRecordView {
     pub programme: String,
     /// Earned at verification, as in `"12.50"`.
     pub points: Option<String>,
+    /// The version of the rule by which it was valued; null where none applied.
+    pub rule_id: Option<RuleId>,
     /// The staff account that typed it in or gave one of its times.
     pub entered_by: Option<StaffId>,
     pub verified_by: Option<StaffId>,
@@ -61,10 +67,13 @@ impl From<Model> for ServiceRecordView {
             ended_at: record.ended_at,
             minutes: record.minutes,
             evidence: record.evidence,
+            difficulty: record.difficulty,
+            organiser: record.organiser,
             status: record.status,
             reason: record.reason,
             programme: record.programme,
             points: record.points.map(decimal),
+            rule_id: record.rule_id,
             entered_by: record.entered_by,
             verified_by: record.verified_by,
             verified_at: record.verified_at,

@@ -160,6 +160,7 @@ async fn leave(
         member_id: claim.member_id,
         category: task.category,
         programme: &task.programme,
+        difficulty: task.difficulty,
         task_region: &task.region_code,
         window_from: task.window_from,
         window_until: task.window_until,

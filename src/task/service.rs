@@ -52,6 +52,8 @@ pub struct NewTask {
     /// Higher comes first.
     pub priority: i32,
     pub programme: String,
+    /// 1 to 3.
+    pub difficulty: i16,
 }
 
 /// What a command did to a task and one claim on it, for the task's source to act on.
@@ -90,6 +92,7 @@ pub async fn open(db: &impl ConnectionTrait, new: NewTask, now: DateTime<Utc>) -
         programme: new.programme,
         created_at: now,
         updated_at: now,
+        difficulty: new.difficulty,
     };
     task::Entity::insert(task::ActiveModel::from(row.clone())).exec_without_returning(db).await?;
     let skills: Vec<_> = new

@@ -55,6 +55,8 @@ pub struct TaskView {
     pub risk_notice: Option<String>,
     /// Higher comes first.
     pub priority: i32,
+    /// How hard the work is, 1 to 3; rules may pay more for 2 and 3.
+    pub difficulty: i16,
     /// Whose points it earns.
     pub programme: String,
     /// From the point asked for, as exact as `place`; only with `near`.
@@ -109,6 +111,7 @@ impl TaskView {
             status: task.status,
             risk_notice: task.risk_notice,
             priority: task.priority,
+            difficulty: task.difficulty,
             programme: task.programme,
             distance_m,
             created_at: task.created_at,

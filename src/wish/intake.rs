@@ -99,8 +99,15 @@ pub async fn post(db: &impl ConnectionTrait, mut new: NewWish, now: DateTime<Utc
 /// What a manager decides about a submitted wish.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    Publish { risk_notice: String, place_required: bool },
-    Reject { reason: String },
+    Publish {
+        risk_notice: String,
+        place_required: bool,
+        /// 1 to 3: rules may pay more for harder work.
+        difficulty: i16,
+    },
+    Reject {
+        reason: String,
+    },
 }
 
 /// A review.
@@ -135,7 +142,7 @@ pub async fn review(
             notify::tell(db, wish.requester_id, notice::rejected(&wish), now).await?;
             wish
         }
-        Decision::Publish { risk_notice, place_required } => {
+        Decision::Publish { risk_notice, place_required, difficulty } => {
             let (category, skills) = chosen(db, &found, review).await?;
             if *place_required && found.lat.is_none() {
                 return Err(WishError::field("place_required", "invalid", "该心愿没有地点，不能要求到场定位"));
@@ -151,6 +158,7 @@ pub async fn review(
                 risk_notice: Some(risk_notice.clone()),
                 priority: found.priority,
                 place_required: *place_required,
+                difficulty: *difficulty,
             };
             let wish = wish::Model { category, ..found };
             let wish = open_round(db, &wish, WishStep::Publish, round, now).await?;

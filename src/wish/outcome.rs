@@ -230,9 +230,9 @@ async fn again(
         },
         None => next_window(window_of(found), now),
     };
-    let place_required = match found.task_id {
-        Some(last) => tasks::find(db, last).await?.is_some_and(|last| last.place_required),
-        None => false,
+    let last = match found.task_id {
+        Some(last) => tasks::find(db, last).await?,
+        None => None,
     };
     Ok(NewRound {
         task,
@@ -240,6 +240,7 @@ async fn again(
         skills: skills_of(db, found.id).await?,
         risk_notice: found.risk_notice.clone(),
         priority: found.priority,
-        place_required,
+        place_required: last.as_ref().is_some_and(|last| last.place_required),
+        difficulty: last.map_or(1, |last| last.difficulty),
     })
 }

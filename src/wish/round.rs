@@ -27,6 +27,8 @@ pub(super) struct NewRound {
     pub(super) risk_notice: Option<String>,
     pub(super) priority: i32,
     pub(super) place_required: bool,
+    /// 1 to 3.
+    pub(super) difficulty: i16,
 }
 
 /// Opens the round's task and publishes the wish by `why`. What was said of an earlier round is cleared.
@@ -55,6 +57,7 @@ pub(super) async fn open_round(
         risk_notice: Some(risk_notice.clone()),
         priority: round.priority,
         programme: DEFAULT_PROGRAMME.to_owned(),
+        difficulty: round.difficulty,
     };
     tasks::open(db, task, now).await?;
     let changes = wish::ActiveModel {

@@ -172,6 +172,10 @@ pub struct ReviewWish {
     /// Check-in asks for the place beside the code.
     #[serde(default)]
     place_required: bool,
+    /// How hard the work is; rules may pay more for 2 and 3. 1 where it is not given.
+    #[validate(range(min = 1, max = 3))]
+    #[schema(minimum = 1, maximum = 3)]
+    difficulty: Option<i16>,
 }
 
 /// Publish a submitted wish, which makes its task, or reject it. For managers, but not for one's own.
@@ -183,9 +187,11 @@ async fn review_wish(state: State, id: PathId<WishId>, call: Call<ReviewWish>) -
     let (caller, scope) = (call.caller.clone(), call.caller.scope());
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let decision = match (body.decision, body.risk_notice, body.reason) {
-        (ReviewDecision::Publish, Some(risk_notice), _) => {
-            Decision::Publish { risk_notice: risk_notice.into_inner(), place_required: body.place_required }
-        }
+        (ReviewDecision::Publish, Some(risk_notice), _) => Decision::Publish {
+            risk_notice: risk_notice.into_inner(),
+            place_required: body.place_required,
+            difficulty: body.difficulty.unwrap_or(1),
+        },
         (ReviewDecision::Reject, _, Some(reason)) => Decision::Reject { reason: reason.into_inner() },
         (ReviewDecision::Publish, None, _) => {
             exists(&state, &scope, *id)().await?;

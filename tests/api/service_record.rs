@@ -43,6 +43,8 @@ pub(crate) fn pending(member: &Member, ended_at: DateTime<Utc>, minutes: i32) ->
         reversed_at: Set(None),
         created_at: Set(ended_at),
         updated_at: Set(ended_at),
+        difficulty: Set(1),
+        organiser: Set(false),
     }
 }
 

@@ -5,7 +5,7 @@ use ::entity::id::{JournalId, ServiceRecordId};
 use ::entity::staff::Role;
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::audit::Actor;
-use linli::points::{self, Earned, Earning};
+use linli::points::{self, Earned, Earning, Facts, RECORD, Source, Spans};
 use serde_json::{Value, json};
 
 use super::{assert_in_order, standing};
@@ -15,21 +15,19 @@ async fn earn(app: &TestApp, member: &Member, category: Category, ended_at: Date
     let (member, now, calendar) = (member.id, app.clock.now(), app.state.calendar);
     let (journal_id, record_id) = (JournalId::new(), ServiceRecordId::new());
     let command = async move |txn: &linli::db::Txn| {
-        let (today, day, month) = Earning::spans(&calendar, ended_at, now);
         let earning = Earning {
             journal_id,
-            record_id,
+            source: Source { kind: RECORD, id: record_id.0 },
             programme: "default",
             member_id: member,
             community: COMMUNITY,
-            category,
-            ended_at,
-            minutes,
+            facts: Facts::service(category, ended_at, minutes),
             actor: Actor::System,
+            approver: None,
             now,
-            today,
-            day,
-            month,
+            today: calendar.day_of(now),
+            spans: Spans::around(&calendar, ended_at),
+            reason: None,
         };
         points::earn(txn, &earning).await
     };

@@ -386,6 +386,7 @@ fn task_of(app: &TestApp, plot: &Plot) -> task::ActiveModel {
         programme: Set("default".to_owned()),
         created_at: Set(now),
         updated_at: Set(now),
+        difficulty: Set(1),
     }
 }
 
@@ -446,6 +447,8 @@ fn record_of(app: &TestApp, plot: &Plot) -> service_record::ActiveModel {
         reversed_at: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
+        difficulty: Set(1),
+        organiser: Set(false),
     }
 }
 
@@ -490,6 +493,7 @@ fn adjustment_of(app: &TestApp, plot: &Plot) -> adjustment::ActiveModel {
         created_at: Set(app.clock.now()),
         decided_at: Set(None),
         round_id: Set(None),
+        expires_on: Set(None),
     }
 }
 
