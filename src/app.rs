@@ -76,6 +76,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::region::routes);
     config.configure(crate::identity::routes);
     config.configure(crate::notify::routes);
+    config.configure(crate::photo::routes);
     config.configure(crate::pipeline::route::routes);
     config.configure(crate::points::routes);
     config.configure(crate::ranking::routes);

@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod notify;
+pub mod photo;
 pub mod pipeline;
 pub mod points;
 pub mod ranking;

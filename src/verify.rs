@@ -57,6 +57,7 @@ const SHOWN: usize = 100;
 /// All checks of all rooms.
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
+        crate::photo::verify::CHECKS,
         crate::points::verify::CHECKS,
         crate::redemption::verify::CHECKS,
         crate::service_record::verify::CHECKS,

@@ -13,6 +13,7 @@ mod m20261122_000007_programmes;
 mod m20261122_000008_rules;
 mod m20261122_000009_budgets;
 mod m20261122_000010_households;
+mod m20261122_000011_merits;
 mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
 
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_rules::Migration),
             Box::new(m20261122_000009_budgets::Migration),
             Box::new(m20261122_000010_households::Migration),
+            Box::new(m20261122_000011_merits::Migration),
             Box::new(m20261122_000012_shelf::Migration),
             Box::new(m20261122_000013_partners::Migration),
         ]

@@ -3,10 +3,13 @@
 use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use validator::Validate;
 
 use super::body;
@@ -96,6 +99,73 @@ impl<T> FromRequest for Call<T> {
             Ok(Self { caller, body, key: key_header(&request), method, path, kind: PhantomData })
         })
     }
+}
+
+/// Which files a call takes.
+pub trait Accepts: 'static {
+    /// Media types, in lower case, without parameters.
+    const TYPES: &'static [&'static str];
+    const LIMIT_BYTES: usize;
+    /// What to send instead, in Chinese.
+    const REFUSAL: &'static str;
+}
+
+/// A POST whose body is a file: the caller (401), then its bytes (400, 413, 415; none is an empty file).
+///
+/// The handler then proves the role (403) and calls [`FileCall::admit`], as with [`Call`].
+pub struct FileCall<F> {
+    /// Who is calling.
+    pub caller: Caller,
+    file: Bytes,
+    key: KeyHeader,
+    method: String,
+    path: String,
+    kind: PhantomData<fn() -> F>,
+}
+
+impl<F> FileCall<F> {
+    /// The file and what makes the effect happen once; a key is honoured if there is one.
+    ///
+    /// # Errors
+    /// 400 `idempotency_key_required` for an ill-formed key.
+    pub fn admit(self) -> Result<(Bytes, Once), Problem> {
+        let ticket = match self.key {
+            KeyHeader::Given(key) => {
+                let digest = Sha256::digest(&self.file).to_vec();
+                Some(Ticket::new(self.caller.actor(), key, &self.method, &self.path, &Value::from(digest)))
+            }
+            KeyHeader::Absent => None,
+            KeyHeader::IllFormed => return Err(Problem::idempotency_key_required()),
+        };
+        Ok((self.file, Once::new(ticket)))
+    }
+}
+
+impl<F: Accepts> FromRequest for FileCall<F> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let caller = Caller::from_request(&request, &mut payload).await?;
+            let file = body::read(&request, payload, F::LIMIT_BYTES).await?;
+            if !file.is_empty() && !is_plain::<F>(&request) {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                return Err(Problem::new(status, "unsupported_media_type", F::REFUSAL));
+            }
+            let (method, path) = (request.method().as_str().to_owned(), request.path().to_owned());
+            Ok(Self { caller, file, key: key_header(&request), method, path, kind: PhantomData })
+        })
+    }
+}
+
+/// One of the types, not compressed.
+fn is_plain<F: Accepts>(request: &HttpRequest) -> bool {
+    let text = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let plain = text(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
+    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
+    plain && kind.split(';').next().is_some_and(|kind| F::TYPES.contains(&kind.trim()))
 }
 
 /// One header of 1–255 visible ASCII characters, or none.

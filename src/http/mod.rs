@@ -21,7 +21,7 @@ pub mod text;
 
 pub use addr::client_addr;
 pub use amount::{Instant, PointsAmount, decimal};
-pub use call::{Call, OpenCall};
+pub use call::{Accepts, Call, FileCall, OpenCall};
 pub use edge::{RequestSpan, face, refuse, whole_if_small};
 pub use fields::refusal;
 pub use idempotency::{KEY_HEADER, Once, REPLAYED_HEADER, forget_keys};

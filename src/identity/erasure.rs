@@ -21,6 +21,7 @@ use super::consents;
 use super::error::IdentityError;
 use super::session::{self, Holder};
 use crate::audit::{self, Actor, AuditEvent};
+use crate::photo;
 
 /// What a wish of an erased person says instead of its own words.
 const ERASED_TITLE: &str = "（已注销）";
@@ -108,6 +109,7 @@ async fn forget_rows(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbEr
     member_skill::Entity::delete_many().filter(member_skill::Column::MemberId.eq(id)).exec(db).await?;
     availability::Entity::delete_many().filter(availability::Column::MemberId.eq(id)).exec(db).await?;
     inbox_message::Entity::delete_many().filter(inbox_message::Column::MemberId.eq(id)).exec(db).await?;
+    photo::service::forget_member(db, id).await?;
     let accounts = staff::Entity::update_many().filter(staff::Column::MemberId.eq(id));
     accounts.col_expr(staff::Column::MemberId, Expr::value(Option::<uuid::Uuid>::None)).exec(db).await?;
     Ok(())

@@ -34,6 +34,8 @@ pub const SMS_PHONE_HOUR: Limit = Limit { name: "sms.hour", most: 5, window: Tim
 pub const SMS_ADDRESS: Limit = Limit { name: "sms.address", most: 500, window: TimeDelta::hours(1), locks: false };
 /// Codes tried for one phone: five for each of the five codes that an hour allows.
 pub const SMS_TRIES: Limit = Limit { name: "sms.tries", most: 25, window: TimeDelta::hours(1), locks: false };
+/// Photos of one uploader: each costs some seconds of work.
+pub const PHOTOS: Limit = Limit { name: "photos", most: 200, window: TimeDelta::hours(1), locks: false };
 /// A TOTP code counts once, also within the two minutes in which it is good.
 pub const TOTP_ONCE: Limit = Limit { name: "totp", most: 1, window: TimeDelta::minutes(2), locks: false };
 

@@ -8,12 +8,16 @@ use crate::app::AppState;
 use crate::http::forget_keys;
 use crate::identity::sign_in::sms;
 use crate::identity::{limit, session};
+use crate::photo;
 
 /// Sessions are kept for a while after their end, so that the trail can be read with them.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// The contract promises an answer again for at least a day; twice that leaves room for clocks and busy jobs.
 const ANSWERS_KEPT: TimeDelta = TimeDelta::days(2);
+
+/// How long a photo may wait to be attached.
+const LOOSE_PHOTOS_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// The job.
 ///
@@ -26,5 +30,6 @@ pub(super) async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
     let codes = state.db.write(async move |txn| sms::sweep(txn, now).await).await?;
     let counters = state.db.write(async move |txn| Ok::<_, DbErr>(limit::sweep(txn, now).await?)).await?;
     let answers = state.db.write(async move |txn| forget_keys(txn, now - ANSWERS_KEPT).await).await?;
-    Ok(sessions + codes + counters + answers + outbox::sweep(state).await?)
+    let photos = state.db.write(async move |txn| photo::service::sweep(txn, now - LOOSE_PHOTOS_KEPT).await).await?;
+    Ok(sessions + codes + counters + answers + photos + outbox::sweep(state).await?)
 }

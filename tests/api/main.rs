@@ -18,6 +18,7 @@ mod jobs;
 mod journey;
 mod member;
 mod migrations;
+mod photo;
 mod points;
 mod ranking;
 mod redemption;

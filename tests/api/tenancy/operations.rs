@@ -100,6 +100,10 @@ pub(crate) enum On {
     GoodsAtStation,
     /// An adjustment: staff of the subtree.
     Adjustment,
+    /// A merit: its member, staff of the subtree.
+    Merit,
+    /// A photo of a merit: its member, staff of the subtree.
+    Photo,
     /// A message: its member.
     Message,
     /// A station: everyone.
@@ -141,6 +145,8 @@ impl On {
             Self::Redemption | Self::RedemptionAtStation => plot.redemption.0,
             Self::Goods | Self::GoodsAtStation => plot.goods.0,
             Self::Adjustment => plot.adjustment.0,
+            Self::Merit => plot.merit.0,
+            Self::Photo => plot.photo.0,
             Self::Message => plot.message_id.0,
             Self::Station | Self::StationInSubtree => plot.station.0,
         };
@@ -177,8 +183,8 @@ impl On {
     }
 
     fn is_the_residents(self) -> bool {
-        use On::{Member, Message, OwnWish, Redemption, RedemptionAtStation, Wish};
-        matches!(self, Member | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
+        use On::{Member, Merit, Message, OwnWish, Photo, Redemption, RedemptionAtStation, Wish};
+        matches!(self, Member | Merit | Photo | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
     }
 }
 
@@ -275,6 +281,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ),
     send("POST /service-records/{}/reversal", MANAGER, On::Record, reason),
     send("POST /service-records/{}/dispute", RESIDENTS, On::Record, reason),
+    // Photos.
+    get("POST /photos", RESIDENT_OR_WORKER, On::Nothing),
+    get("GET /photos/{}", CALLERS, On::Photo),
     // Points.
     get("GET /me/points", MEMBERS, On::Nothing),
     get("GET /me/points/entries", MEMBERS, On::Nothing),

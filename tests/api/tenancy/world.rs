@@ -5,8 +5,11 @@ use ::entity::adjustment::{self, AdjustmentStatus, Direction};
 use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::id::{
-    AdjustmentId, ClaimId, GoodsId, InboxMessageId, RedemptionId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, ClaimId, GoodsId, InboxMessageId, MeritId, PhotoId, RedemptionId, ServiceRecordId, StationId, TaskId,
+    UnitId, WishId,
 };
+use ::entity::merit::{self, MeritKind, MeritStatus};
+use ::entity::photo::{self, PhotoSubject};
 use ::entity::redemption::{self, RedemptionChannel, RedemptionStatus};
 use ::entity::score::{self, SubjectKind};
 use ::entity::service_record::{self, Evidence, RecordStatus};
@@ -14,7 +17,7 @@ use ::entity::staff::Role;
 use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
-use ::entity::{code_item, goods, inbox_message, member, session, staff, unit};
+use ::entity::{code_item, goods, inbox_message, member, photo_content, session, staff, unit};
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::identity::member_code;
 use linli::identity::sealed::{Home, seal_home, seal_special_group};
@@ -53,6 +56,12 @@ pub(crate) struct Plot {
     /// What the resident shows to get the goods.
     pub(crate) pick_up_code: String,
     pub(crate) adjustment: AdjustmentId,
+    /// Of the resident, waiting for approval.
+    pub(crate) merit: MeritId,
+    /// What the staff who entered it say about it.
+    pub(crate) merit_words: String,
+    /// Attached to the merit, by staff.
+    pub(crate) photo: PhotoId,
     /// Title and words of the wish, as its task shows them to the district.
     pub(crate) wish_words: String,
     /// Where the resident lives.
@@ -271,6 +280,9 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         redemption: RedemptionId::new(),
         pick_up_code: String::new(),
         adjustment: AdjustmentId::new(),
+        merit: MeritId::new(),
+        merit_words: format!("{mark}善举金丝雀"),
+        photo: PhotoId::new(),
         wish_words: format!("{mark}心愿金丝雀"),
         address: format!("{mark}金丝雀胡同 7 号"),
         message: format!("{mark}信箱金丝雀"),
@@ -287,6 +299,10 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![record_of(app, &plot)]).await;
     seed.insert(vec![redemption_of(app, &plot)]).await;
     seed.insert(vec![adjustment_of(app, &plot)]).await;
+    seed.insert(vec![merit_of(app, &plot)]).await;
+    seed.insert(vec![photo_of(app, &plot)]).await;
+    let sealed = app.state.keys.seal("photo", b"a picture");
+    seed.insert(vec![photo_content::ActiveModel { photo_id: Set(plot.photo), sealed: Set(sealed) }]).await;
     seed.insert(vec![message_of(app, &plot)]).await;
     seed.insert(vec![score_of(app, &plot)]).await;
     plot
@@ -497,6 +513,63 @@ fn adjustment_of(app: &TestApp, plot: &Plot) -> adjustment::ActiveModel {
     }
 }
 
+/// A donation that waits to be approved.
+fn merit_of(app: &TestApp, plot: &Plot) -> merit::ActiveModel {
+    let now = app.clock.now();
+    merit::ActiveModel {
+        id: Set(plot.merit),
+        kind: Set(MeritKind::DonationGoods),
+        member_id: Set(plot.resident.id),
+        household_id: Set(None),
+        region_code: Set(plot.region.to_owned()),
+        programme: Set("default".to_owned()),
+        category: Set(Category::Charity),
+        item: Set(None),
+        quantity: Set(1),
+        value_fen: Set(Some(5_000)),
+        period: Set(None),
+        happened_on: Set(app.state.calendar.day_of(now)),
+        description: Set(Some(plot.merit_words.clone())),
+        evidence: Set(Evidence::C),
+        status: Set(MeritStatus::Pending),
+        entered_by: Set(Some(plot.manager.id)),
+        submitted_by: Set(None),
+        decided_by: Set(None),
+        decided_at: Set(None),
+        points: Set(None),
+        shortfall: Set(0),
+        rule_id: Set(None),
+        reason: Set(None),
+        reversed_by: Set(None),
+        reversed_at: Set(None),
+        disputed_at: Set(None),
+        dispute_reason: Set(None),
+        dispute_outcome: Set(None),
+        dispute_answer: Set(None),
+        dispute_decided_by: Set(None),
+        dispute_decided_at: Set(None),
+        created_at: Set(now),
+        updated_at: Set(now),
+    }
+}
+
+fn photo_of(app: &TestApp, plot: &Plot) -> photo::ActiveModel {
+    photo::ActiveModel {
+        id: Set(plot.photo),
+        uploaded_by_member: Set(None),
+        uploaded_by_staff: Set(Some(plot.manager.id)),
+        width: Set(4),
+        height: Set(3),
+        size_bytes: Set(9),
+        sha256: Set(vec![7; 32]),
+        subject_kind: Set(Some(PhotoSubject::Merit)),
+        subject_id: Set(Some(plot.merit.0)),
+        member_id: Set(Some(plot.resident.id)),
+        region_code: Set(Some(plot.region.to_owned())),
+        created_at: Set(app.clock.now()),
+    }
+}
+
 /// Two hours of all time.
 fn score_of(app: &TestApp, plot: &Plot) -> score::ActiveModel {
     let now = app.clock.now();
@@ -583,6 +656,9 @@ impl Plot {
             (self.volunteer.phone.clone(), Volunteer),
             (id(self.redemption.0), ResidentAndStaff),
             (id(self.adjustment.0), ResidentAndStaff),
+            (id(self.merit.0), ResidentAndStaff),
+            (self.merit_words.clone(), ResidentAndStaff),
+            (id(self.photo.0), ResidentAndStaff),
             (id(self.claim.0), WishAndStaff),
             (id(self.record.0), VolunteerAndStaff),
             (self.resident.ref_id.clone(), ResidentAndStaff),
