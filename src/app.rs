@@ -74,6 +74,7 @@ impl AppState {
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
     config.configure(crate::region::routes);
+    config.configure(crate::household::routes);
     config.configure(crate::identity::routes);
     config.configure(crate::notify::routes);
     config.configure(crate::photo::routes);

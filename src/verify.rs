@@ -58,6 +58,7 @@ const SHOWN: usize = 100;
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
         crate::photo::verify::CHECKS,
+        crate::household::verify::CHECKS,
         crate::points::verify::CHECKS,
         crate::redemption::verify::CHECKS,
         crate::service_record::verify::CHECKS,

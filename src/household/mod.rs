@@ -4,6 +4,14 @@
 //! What always holds, and `linli verify` proves: a member belongs to one household at most; whoever pools has a consent in
 //! force, and the other way round; a household that somebody belongs to has one head.
 
+mod error;
 mod purse;
+pub mod query;
+mod route;
+pub mod service;
+pub mod verify;
 
+pub use error::HouseholdError;
 pub use purse::{joined, members_of, of, purse};
+pub use route::routes;
+pub use service::forget;

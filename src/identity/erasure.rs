@@ -36,6 +36,7 @@ pub async fn erase(db: &impl ConnectionTrait, member: MemberId, now: DateTime<Ut
     if !open.is_empty() {
         return Err(IdentityError::OpenCommitments(open.join("、")));
     }
+    crate::household::forget(db, member, now).await?;
     forget_rows(db, member).await?;
     forget_words(db, member).await?;
     consents::withdraw_all(db, member, now).await?;

@@ -5,8 +5,8 @@
 use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
-    account, audit, claim, entry, inbox_message, journal, member_identity, opening_balance, redemption, reporting,
-    service_record, wish,
+    account, audit, claim, entry, gift, household, household_member, inbox_message, journal, member_identity,
+    opening_balance, redemption, reporting, service_record, wish,
 };
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde::Serialize;
@@ -33,6 +33,10 @@ pub struct Export {
     identities: Vec<Value>,
     consents: Vec<ConsentView>,
     reportings: Vec<ReportingView>,
+    /// Those the member belongs or belonged to, or was invited to.
+    households: Vec<Value>,
+    /// Points given to others and received from them; of the other one only the id.
+    gifts: Vec<Value>,
     wishes: Vec<Value>,
     claims: Vec<Value>,
     service_records: Vec<Value>,
@@ -65,6 +69,8 @@ pub async fn collect(
         identities: identities(db, id).await?,
         consents: super::consents::of(db, id).await?.into_iter().map(ConsentView::from).collect(),
         reportings: reportings.into_iter().map(ReportingView::from).collect(),
+        households: households(db, id).await?,
+        gifts: gifts(db, id).await?,
         wishes: wishes(db, keys, id).await?,
         claims: claims(db, id).await?,
         service_records: records(db, id).await?,
@@ -79,6 +85,36 @@ pub async fn collect(
 async fn identities(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
     let rows = member_identity::Entity::find().filter(member_identity::Column::MemberId.eq(id)).all(db).await?;
     Ok(rows.into_iter().map(|row| json!({"kind": row.kind, "since": row.created_at})).collect())
+}
+
+async fn households(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
+    use household_member::{Column, Entity};
+    let places = Entity::find().filter(Column::MemberId.eq(id)).order_by_asc(Column::HouseholdId).all(db).await?;
+    let ids = places.iter().map(|place| place.household_id);
+    let homes = household::Entity::find().filter(household::Column::Id.is_in(ids)).all(db).await?;
+    let show = |place: household_member::Model| {
+        let household = homes.iter().find(|household| household.id == place.household_id);
+        json!({
+            "id": place.household_id, "name": household.map(|household| household.name.clone()), "role": place.role,
+            "status": place.status, "pools": place.pools, "invited_at": place.invited_at, "joined_at": place.joined_at,
+            "left_at": place.left_at,
+        })
+    };
+    Ok(places.into_iter().map(show).collect())
+}
+
+async fn gifts(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
+    use gift::{Column, Entity, Model};
+    let theirs = sea_orm::Condition::any().add(Column::GiverId.eq(id)).add(Column::ReceiverId.eq(id));
+    let rows = Entity::find().filter(theirs).order_by_asc(Column::Id).all(db).await?;
+    let show = |row: Model| {
+        json!({
+            "id": row.id, "programme": row.programme, "from": row.giver_id, "to": row.receiver_id,
+            "amount": decimal(row.amount), "message": row.message, "at": row.given_at, "reversed_at": row.reversed_at,
+            "reason": row.reason,
+        })
+    };
+    Ok(rows.into_iter().map(show).collect())
 }
 
 async fn wishes(db: &impl ConnectionTrait, keys: &Keys, id: MemberId) -> Result<Vec<Value>, IdentityError> {

@@ -24,7 +24,7 @@ use fields::{Field, Kind, fields};
 use values::{PARAMETERS, bad_values};
 
 /// Passwords and codes are compared, not judged: a strange one is a wrong one.
-const COMPARED: [&str; 6] = ["code", "password", "username", "totp", "refresh_token", "member_code"];
+const COMPARED: [&str; 7] = ["code", "password", "username", "totp", "refresh_token", "member_code", "to_member_code"];
 /// Columns of tables, which no body may set unless its schema says so (S-9).
 const COLUMNS: [&str; 22] = [
     "id",

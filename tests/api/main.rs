@@ -11,6 +11,7 @@ mod db;
 mod exchange;
 mod hostile;
 mod house;
+mod household;
 mod http;
 mod identity;
 mod identity_codes;

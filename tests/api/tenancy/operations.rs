@@ -39,6 +39,7 @@ const ALL: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, 
 const BUT_AUDITORS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, Role::GridWorker];
 const CLERKS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk];
 const MANAGERS: &[Role] = &[Role::Admin, Role::Manager];
+const KEEPERS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::GridWorker];
 const BOOKS: &[Role] = &[Role::Admin, Role::Manager, Role::Auditor];
 
 const fn who(members: Members, staff: &'static [Role]) -> Who {
@@ -58,6 +59,7 @@ const MANAGER_OR_AUDITOR: Who = who(Members::None, BOOKS);
 const MEMBER_OR_CLERK: Who = who(Members::Any, CLERKS);
 const RESIDENT_OR_CLERK: Who = who(Members::Complete, CLERKS);
 const RESIDENT_OR_MANAGER: Who = who(Members::Complete, MANAGERS);
+const RESIDENT_OR_KEEPER: Who = who(Members::Complete, KEEPERS);
 const RESIDENT_OR_WORKER: Who = who(Members::Complete, BUT_AUDITORS);
 
 impl Who {
@@ -104,6 +106,8 @@ pub(crate) enum On {
     Merit,
     /// A photo of a merit: its member, staff of the subtree.
     Photo,
+    /// A household: who belongs to it, staff of the subtree.
+    Household,
     /// A message: its member.
     Message,
     /// A station: everyone.
@@ -147,6 +151,7 @@ impl On {
             Self::Adjustment => plot.adjustment.0,
             Self::Merit => plot.merit.0,
             Self::Photo => plot.photo.0,
+            Self::Household => plot.household.0,
             Self::Message => plot.message_id.0,
             Self::Station | Self::StationInSubtree => plot.station.0,
         };
@@ -183,8 +188,8 @@ impl On {
     }
 
     fn is_the_residents(self) -> bool {
-        use On::{Member, Merit, Message, OwnWish, Photo, Redemption, RedemptionAtStation, Wish};
-        matches!(self, Member | Merit | Photo | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
+        use On::{Household, Member, Merit, Message, OwnWish, Photo, Redemption, RedemptionAtStation, Wish};
+        matches!(self, Household | Member | Merit | Photo | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
     }
 }
 
@@ -302,6 +307,25 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             "reason": "活动补发"})
     }),
     send("POST /points/adjustments/{}/approval", MANAGER, On::Adjustment, |_| json!({"decision": "reject"})),
+    // Households.
+    get("GET /me/household", MEMBERS, On::Nothing),
+    get("GET /households", STAFF, On::Nothing),
+    get("GET /households/{}", CALLERS, On::Household),
+    send(
+        "POST /households",
+        RESIDENT_OR_KEEPER,
+        On::Nothing,
+        |world| json!({"name": "和美之家", "region_code": world.home().region, "member_ids": [world.bystander.id]}),
+    ),
+    send(
+        "POST /households/{}/members",
+        RESIDENT_OR_KEEPER,
+        On::Household,
+        |world| json!({"member_id": world.bystander.id}),
+    ),
+    get("DELETE /households/{}/members/{member_id}", RESIDENT_OR_KEEPER, On::Household),
+    send("POST /households/{}/membership", RESIDENTS, On::Household, |_| json!({"pools": true})),
+    get("DELETE /households/{}/membership", RESIDENTS, On::Household),
     // Goods and redemption.
     get("GET /goods", EVERYONE, On::Nothing),
     get("GET /goods/{}", EVERYONE, On::Goods),

@@ -4,9 +4,10 @@
 use ::entity::adjustment::{self, AdjustmentStatus, Direction};
 use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
+use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, ClaimId, GoodsId, InboxMessageId, MeritId, PhotoId, RedemptionId, ServiceRecordId, StationId, TaskId,
-    UnitId, WishId,
+    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, MeritId, PhotoId, RedemptionId, ServiceRecordId,
+    StationId, TaskId, UnitId, WishId,
 };
 use ::entity::merit::{self, MeritKind, MeritStatus};
 use ::entity::photo::{self, PhotoSubject};
@@ -17,7 +18,7 @@ use ::entity::staff::Role;
 use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
-use ::entity::{code_item, goods, inbox_message, member, photo_content, session, staff, unit};
+use ::entity::{code_item, goods, household, inbox_message, member, photo_content, session, staff, unit};
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::identity::member_code;
 use linli::identity::sealed::{Home, seal_home, seal_special_group};
@@ -62,6 +63,8 @@ pub(crate) struct Plot {
     pub(crate) merit_words: String,
     /// Attached to the merit, by staff.
     pub(crate) photo: PhotoId,
+    /// Of the resident alone.
+    pub(crate) household: HouseholdId,
     /// Title and words of the wish, as its task shows them to the district.
     pub(crate) wish_words: String,
     /// Where the resident lives.
@@ -283,6 +286,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         merit: MeritId::new(),
         merit_words: format!("{mark}善举金丝雀"),
         photo: PhotoId::new(),
+        household: HouseholdId::new(),
         wish_words: format!("{mark}心愿金丝雀"),
         address: format!("{mark}金丝雀胡同 7 号"),
         message: format!("{mark}信箱金丝雀"),
@@ -303,6 +307,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![photo_of(app, &plot)]).await;
     let sealed = app.state.keys.seal("photo", b"a picture");
     seed.insert(vec![photo_content::ActiveModel { photo_id: Set(plot.photo), sealed: Set(sealed) }]).await;
+    seed.insert(vec![household_of(app, &plot)]).await;
+    seed.insert(vec![place_of(app, &plot)]).await;
     seed.insert(vec![message_of(app, &plot)]).await;
     seed.insert(vec![score_of(app, &plot)]).await;
     plot
@@ -570,6 +576,31 @@ fn photo_of(app: &TestApp, plot: &Plot) -> photo::ActiveModel {
     }
 }
 
+fn household_of(app: &TestApp, plot: &Plot) -> household::ActiveModel {
+    household::ActiveModel {
+        id: Set(plot.household),
+        region_code: Set(plot.region.to_owned()),
+        name: Set("幸福之家".to_owned()),
+        created_by_member: Set(Some(plot.resident.id)),
+        created_by_staff: Set(None),
+        created_at: Set(app.clock.now()),
+        ended_at: Set(None),
+    }
+}
+
+fn place_of(app: &TestApp, plot: &Plot) -> household_member::ActiveModel {
+    household_member::ActiveModel {
+        household_id: Set(plot.household),
+        member_id: Set(plot.resident.id),
+        role: Set(HouseholdRole::Head),
+        status: Set(MembershipStatus::Joined),
+        pools: Set(false),
+        invited_at: Set(app.clock.now()),
+        joined_at: Set(Some(app.clock.now())),
+        left_at: Set(None),
+    }
+}
+
 /// Two hours of all time.
 fn score_of(app: &TestApp, plot: &Plot) -> score::ActiveModel {
     let now = app.clock.now();
@@ -659,6 +690,7 @@ impl Plot {
             (id(self.merit.0), ResidentAndStaff),
             (self.merit_words.clone(), ResidentAndStaff),
             (id(self.photo.0), ResidentAndStaff),
+            (id(self.household.0), ResidentAndStaff),
             (id(self.claim.0), WishAndStaff),
             (id(self.record.0), VolunteerAndStaff),
             (self.resident.ref_id.clone(), ResidentAndStaff),
