@@ -13,6 +13,7 @@ pub mod household;
 pub mod http;
 pub mod identity;
 pub mod jobs;
+pub mod matching;
 pub mod notify;
 pub mod photo;
 pub mod pipeline;

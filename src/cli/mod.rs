@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage (which settings are part of). Results go to standard output, everything else
 //! to standard error.
 
+mod assign;
 mod demo;
 mod export;
 mod import;
@@ -40,6 +41,7 @@ enum Command {
     Migrate(migrate::Args),
     Import(import::Args),
     Export(export::Args),
+    Assign(assign::Args),
     Staff(staff::Args),
     Token(token::Args),
     Verify(verify::Args),
@@ -54,6 +56,7 @@ impl Command {
             Self::Migrate(args) => migrate::run(args).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => export::run(args).await,
+            Self::Assign(args) => assign::run(&args),
             Self::Staff(args) => staff::run(args).await,
             Self::Token(args) => token::run(args).await,
             Self::Verify(args) => verify::run(args).await,

@@ -4,6 +4,7 @@
 //! The way of a record: [`dataset`] finds its file, [`decode`] and [`csv`] or [`sheet`] make it text, [`row`] puts its cells
 //! into the columns of its [`table`], and one function a table says what it means or why it is rejected ([`report`]).
 
+pub mod assignment;
 pub mod csv;
 pub mod dataset;
 pub mod decode;

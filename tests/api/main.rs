@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod assign;
 mod claim;
 mod claim_property;
 mod claim_race;
