@@ -61,6 +61,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         crate::household::verify::CHECKS,
         crate::points::verify::CHECKS,
         crate::redemption::verify::CHECKS,
+        crate::redemption::stock::verify::CHECKS,
         crate::service_record::verify::CHECKS,
         crate::task::verify::CHECKS,
         crate::wish::verify::CHECKS,

@@ -16,6 +16,8 @@ mod goods_route;
 pub mod query;
 mod route;
 pub mod service;
+mod sheet;
+pub mod stock;
 mod trail;
 pub mod verify;
 
@@ -28,4 +30,5 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn routes(config: &mut ServiceConfig) {
     goods_route::routes(config);
     route::routes(config);
+    stock::routes(config);
 }

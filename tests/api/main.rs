@@ -21,6 +21,7 @@ mod journey;
 mod member;
 mod migrations;
 mod photo;
+mod partners;
 mod points;
 mod ranking;
 mod redemption;

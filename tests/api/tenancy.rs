@@ -8,6 +8,7 @@
 pub(crate) mod contents;
 pub(crate) mod document;
 pub(crate) mod operations;
+pub(crate) mod partners;
 pub(crate) mod world;
 
 use ::entity::audit::{self, AuditOutcome};

@@ -114,6 +114,16 @@ pub(crate) enum On {
     Station,
     /// A station, for staff of its subtree.
     StationInSubtree,
+    /// A station, for staff who work there.
+    StationServed,
+    /// A stock take, for staff of its station.
+    StockTake,
+    /// Goods on their way from the station, for staff who work there.
+    TransferOut,
+    /// Goods on their way to the station, for staff who work there.
+    TransferIn,
+    /// What a supplier is owed: staff of the subtree.
+    Settlement,
     /// A region, by its code: everyone.
     Region,
     /// A coded list, by its name: everyone.
@@ -153,7 +163,11 @@ impl On {
             Self::Photo => plot.photo.0,
             Self::Household => plot.household.0,
             Self::Message => plot.message_id.0,
-            Self::Station | Self::StationInSubtree => plot.station.0,
+            Self::Station | Self::StationInSubtree | Self::StationServed => plot.station.0,
+            Self::StockTake => plot.partners().stock_take.0,
+            Self::TransferOut => plot.partners().outgoing.0,
+            Self::TransferIn => plot.partners().incoming.0,
+            Self::Settlement => plot.partners().settlement.0,
         };
         id.to_string()
     }
@@ -180,7 +194,15 @@ impl On {
                 hidden_unless(own == plot.place && matches!(self, Self::Wish | Self::Claim | Self::Record))
             }
             Is::Staff(_, region, station) => {
-                let at_station = matches!(self, Self::GoodsAtStation | Self::RedemptionAtStation);
+                let at_station = matches!(
+                    self,
+                    Self::GoodsAtStation
+                        | Self::RedemptionAtStation
+                        | Self::StationServed
+                        | Self::StockTake
+                        | Self::TransferOut
+                        | Self::TransferIn
+                );
                 let served = !at_station || station.is_none_or(|own| own == plot.station);
                 hidden_unless(plot.is_in(region) && served)
             }
@@ -354,6 +376,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         On::Nothing,
         |world| json!({"member_code": world.member_code(Place::Home), "goods_id": world.home().goods, "quantity": 1}),
     ),
+    // Shelves.
+    get("GET /stations/{}/stock-takes", STAFF, On::StationServed),
+    send("POST /stations/{}/stock-takes", CLERK, On::StationServed, |world| {
+        json!({"note": "月末盘点", "lines": [{"goods_id": world.home().goods, "counted": 20}]})
+    }),
+    get("GET /stock-takes/{}", STAFF, On::StockTake),
+    send("POST /goods/{}/transfers", CLERK, On::GoodsAtStation, |world| {
+        json!({"to_station_id": world.home().partners().annex, "quantity": 1, "note": "周末活动用"})
+    }),
+    get("GET /stock-transfers", STAFF, On::Nothing),
+    get("GET /stock-transfers/{}", STAFF, On::TransferOut),
+    send("POST /stock-transfers/{}/receipt", CLERK, On::TransferIn, |_| json!({"quantity": 2, "note": "已清点"})),
+    send("POST /stock-transfers/{}/cancellation", CLERK, On::TransferOut, reason),
     // Boards.
     get("GET /rankings", EVERYONE, On::Nothing),
     // Wishes.

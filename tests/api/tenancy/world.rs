@@ -26,6 +26,7 @@ use sea_orm::{ActiveModelTrait as _, Set};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::partners::Partners;
 use crate::support::{COMMUNITY, DISTRICT, FOREIGN, Member, SISTER, Staff, TestApp};
 
 /// Where an object lies, as seen by the people of home.
@@ -57,6 +58,7 @@ pub(crate) struct Plot {
     /// What the resident shows to get the goods.
     pub(crate) pick_up_code: String,
     pub(crate) adjustment: AdjustmentId,
+    pub(crate) partners: Option<Partners>,
     /// Of the resident, waiting for approval.
     pub(crate) merit: MeritId,
     /// What the staff who entered it say about it.
@@ -283,6 +285,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         redemption: RedemptionId::new(),
         pick_up_code: String::new(),
         adjustment: AdjustmentId::new(),
+        partners: None,
         merit: MeritId::new(),
         merit_words: format!("{mark}善举金丝雀"),
         photo: PhotoId::new(),
@@ -297,6 +300,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     plot.pick_up_code = format!("K7M2Q9{letter}{letter}");
     seal_home_of(app, &plot).await;
     seed.insert(vec![goods_of(app, &plot)]).await;
+    let month = ["2026-01", "2026-02", "2026-03", "2026-04"][place as usize];
+    plot.partners = Some(Partners::plant(app, region, station, plot.goods, plot.manager.id, month).await);
     seed.insert(vec![task_of(app, &plot)]).await;
     seed.insert(vec![wish_of(app, &plot)]).await;
     seed.insert(vec![claim_of(app, &plot)]).await;
@@ -673,6 +678,10 @@ impl World {
 }
 
 impl Plot {
+    pub(crate) fn partners(&self) -> Partners {
+        self.partners.expect("planted with the plot")
+    }
+
     fn canaries(&self) -> Vec<Canary<'_>> {
         use SeenBy::{District, Resident, ResidentAndStaff, Visited, Volunteer, VolunteerAndStaff, WishAndStaff};
         let id = |id: Uuid| id.to_string();
