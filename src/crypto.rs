@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{Key, KeyInit as _, XChaCha20Poly1305, XNonce};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
@@ -109,6 +110,11 @@ impl Keys {
         hmac_sha256(&self.sub_key("mac", purpose), &[message])
     }
 
+    /// The signing key (Ed25519, RFC 8032) of `purpose`.
+    pub fn signer(&self, purpose: &str) -> Signer {
+        Signer { key: SigningKey::from_bytes(&self.sub_key("sign", purpose)) }
+    }
+
     fn cipher(&self, purpose: &str) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&Key::from(self.sub_key("seal", purpose)))
     }
@@ -117,6 +123,47 @@ impl Keys {
     fn sub_key(&self, usage: &str, purpose: &str) -> [u8; 32] {
         hmac_sha256(&*self.root, &[usage.as_bytes(), &[0], purpose.as_bytes()])
     }
+}
+
+/// Signs for one purpose. Whoever has the public key can check it; nobody without the secret can make it.
+#[derive(Clone)]
+pub struct Signer {
+    key: SigningKey,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Signer").field("key_id", &self.key_id()).finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// 64 bytes.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(message).to_bytes().to_vec()
+    }
+
+    /// Whether `signature` was made with this key, by the strict rules that admit one signature only.
+    pub fn made(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key: VerifyingKey = self.key.verifying_key();
+        Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+    }
+
+    /// 32 bytes.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// The first eight bytes of the public key's SHA-256, in hexadecimal.
+    pub fn key_id(&self) -> String {
+        hex(&Sha256::digest(self.public_key())[..8])
+    }
+}
+
+/// Bytes as hexadecimal digits, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
 }
 
 /// A token for a session or a link: 256 random bits in base64url, 43 characters.
@@ -203,6 +250,23 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(token_hash(&first).len(), 32);
         assert_ne!(token_hash(&first), token_hash(&second));
+    }
+
+    #[test]
+    fn a_signature_is_of_one_message_purpose_and_secret() {
+        let signer = keys().signer("seal");
+        let signature = signer.sign(b"hash");
+        assert!(signer.made(b"hash", &signature));
+        assert!(!signer.made(b"hash!", &signature) && !signer.made(b"hash", &signature[1..]));
+        assert!(!keys().signer("certificate").made(b"hash", &signature));
+        assert!(!Keys::from_secret(&[8; 32]).unwrap().signer("seal").made(b"hash", &signature));
+        assert_eq!(signer.key_id().len(), 16);
+        assert!(format!("{signer:?}").contains(&signer.key_id()));
+    }
+
+    #[test]
+    fn hexadecimal_is_in_lower_case() {
+        assert_eq!(hex(&[0, 9, 0xAB, 0xFF]), "0009abff");
     }
 
     #[test]

@@ -5,11 +5,14 @@
 
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::crypto::{Keys, Signer};
 use crate::db::Db;
+use crate::points::seal::{self, verify::SealsReport};
 
 /// A question to the database: which rows break a rule.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,9 @@ pub struct Report {
     /// Rows of the ledger that were looked at.
     pub journals: i64,
     pub entries: i64,
+    /// Where they were asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seals: Option<SealsReport>,
     pub seconds: f64,
 }
 
@@ -75,6 +81,18 @@ fn checks() -> impl Iterator<Item = &'static Check> {
 /// # Errors
 /// The database's.
 pub async fn run(db: &Db) -> Result<Report, DbErr> {
+    all(db, None).await
+}
+
+/// Asks everything, and makes every seal again, in one snapshot.
+///
+/// # Errors
+/// The database's.
+pub async fn run_with_seals(db: &Db, keys: &Keys) -> Result<Report, DbErr> {
+    all(db, Some(&keys.signer(seal::PURPOSE))).await
+}
+
+async fn all(db: &Db, seals: Option<&Signer>) -> Result<Report, DbErr> {
     let began = Instant::now();
     let snapshot = db.snapshot().await?;
     let mut report = Report {
@@ -84,6 +102,7 @@ pub async fn run(db: &Db) -> Result<Report, DbErr> {
         more: Vec::new(),
         journals: count(&snapshot, "journal").await?,
         entries: count(&snapshot, "entry").await?,
+        seals: None,
         seconds: 0.0,
     };
     for check in checks() {
@@ -91,6 +110,9 @@ pub async fn run(db: &Db) -> Result<Report, DbErr> {
         report.add(check.name, found);
     }
     report.add("account_id_is_derived", crate::points::verify::misnamed_accounts(&snapshot).await?);
+    if let Some(signer) = seals {
+        report.look_at_seals(&snapshot, signer, db.now().await?).await?;
+    }
     let damage = db.damage(&snapshot).await?.into_iter().map(|(table, row)| Finding {
         check: "database_is_whole",
         table,
@@ -106,6 +128,24 @@ pub async fn run(db: &Db) -> Result<Report, DbErr> {
 }
 
 impl Report {
+    async fn look_at_seals(
+        &mut self,
+        db: &impl ConnectionTrait,
+        signer: &Signer,
+        now: DateTime<Utc>,
+    ) -> Result<(), DbErr> {
+        for check in seal::verify::CHECKS {
+            let found = ask(db, check).await?;
+            self.add(check.name, found);
+        }
+        let (seals, found) = seal::verify::run(db, signer, now).await?;
+        for (name, found) in found {
+            self.add(name, found);
+        }
+        self.seals = Some(seals);
+        Ok(())
+    }
+
     fn add(&mut self, name: &'static str, mut found: Vec<Finding>) {
         self.checks += 1;
         if found.len() > SHOWN {

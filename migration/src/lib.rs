@@ -16,6 +16,7 @@ mod m20261122_000010_households;
 mod m20261122_000011_merits;
 mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
+mod m20261122_000014_seals;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_merits::Migration),
             Box::new(m20261122_000012_shelf::Migration),
             Box::new(m20261122_000013_partners::Migration),
+            Box::new(m20261122_000014_seals::Migration),
         ]
     }
 }

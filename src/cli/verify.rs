@@ -9,9 +9,13 @@ use crate::verify;
 ///
 /// Reads only, in one snapshot, and may run while the service works.
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Also make every seal again from the journal, and tell what was changed, taken away, put in or moved since
+    #[arg(long)]
+    seals: bool,
+}
 
-pub(super) async fn run(Args {}: Args) -> Result<(), CliError> {
+pub(super) async fn run(Args { seals }: Args) -> Result<(), CliError> {
     let config = configure()?;
     if let Some(path) = config.sqlite_path()
         && !path.exists()
@@ -23,7 +27,12 @@ pub(super) async fn run(Args {}: Args) -> Result<(), CliError> {
     if pending > 0 {
         return Err(CliError::failed(format!("the database lacks {pending} migrations: run `linli migrate`")));
     }
-    let report = verify::run(&db).await?;
+    let report = if seals {
+        let keys = config.secret_key.keys().map_err(anyhow::Error::new)?;
+        verify::run_with_seals(&db, &keys).await?
+    } else {
+        verify::run(&db).await?
+    };
     let text = serde_json::to_string_pretty(&report).map_err(anyhow::Error::new)?;
     writeln!(std::io::stdout(), "{text}")?;
     match report.findings.len() {

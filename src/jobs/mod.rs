@@ -51,6 +51,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::points::expiry::run(state, lease)),
     },
     Job {
+        name: "seal",
+        every: Duration::from_secs(15),
+        run: |state, lease| Box::pin(crate::points::seal::job::run(state, lease)),
+    },
+    Job {
         name: "redemption_expiry",
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),

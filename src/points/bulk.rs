@@ -139,6 +139,19 @@ async fn write_journals(
         ];
         rows.push(db, row).await?;
     }
+    rows.finish(db).await?;
+    queue(db, transfers.iter().map(|transfer| transfer.journal_id)).await
+}
+
+/// Lets journals wait for their seal.
+///
+/// # Errors
+/// The database's.
+pub async fn queue(db: &impl ConnectionTrait, journals: impl IntoIterator<Item = JournalId>) -> Result<(), DbErr> {
+    let mut rows = Bulk::insert(db, "unsealed", &["journal_id"]);
+    for journal in journals {
+        rows.push(db, [journal.into()]).await?;
+    }
     rows.finish(db).await.map(drop)
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::account::AccountKind;
 use entity::id::{AccountId, BudgetId, JournalId, MemberId};
 use entity::journal::JournalKind;
-use entity::{balance, entry, journal};
+use entity::{balance, entry, journal, unsealed};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
@@ -149,7 +149,7 @@ pub(super) async fn open_balance(db: &impl ConnectionTrait, id: AccountId) -> Re
 }
 
 /// Writes the journal and its entries: the member's lines as `lots` say, signed, and the books' line against them. Makes
-/// sure that both accounts are there.
+/// sure that both accounts are there, and lets the journal wait for its seal.
 pub(super) async fn write(
     db: &impl ConnectionTrait,
     posting: &Posting<'_>,
@@ -215,7 +215,9 @@ async fn write_in_three(
         amount: Set(lot.amount),
         expires_on: Set(lot.expires_on),
     });
-    entry::Entity::insert_many(rows).exec_without_returning(db).await.map(drop)
+    entry::Entity::insert_many(rows).exec_without_returning(db).await?;
+    let waiting = unsealed::ActiveModel { journal_id: Set(posting.journal_id) };
+    unsealed::Entity::insert(waiting).exec_without_returning(db).await.map(drop)
 }
 
 /// What [`write_in_three`] does for one lot, in one round trip to PostgreSQL, which looks at foreign keys when the whole
@@ -226,6 +228,8 @@ const WRITE: &str = "WITH opened AS (
 ), posted AS (
     INSERT INTO journal (id, programme, kind, source_kind, source_id, reason, actor_kind, actor_id, reverses_id, at, posted_at, budget_id)
     VALUES ($7, $3, $8, $9, $10, $11, $12, $13, $14, $15, $16, $20)
+), waiting AS (
+    INSERT INTO unsealed (journal_id) VALUES ($7)
 )
 INSERT INTO entry (journal_id, line, account_id, amount, expires_on) VALUES ($7, 1, $1, $17, $18), ($7, 2, $2, $19, NULL)";
 

@@ -28,6 +28,7 @@ pub mod query;
 mod reversing;
 mod route;
 pub mod rules;
+pub mod seal;
 pub mod valuation;
 pub mod verify;
 

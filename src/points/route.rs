@@ -40,7 +40,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(add_rule)
         .service(adjust)
         .service(list_adjustments)
-        .service(decide);
+        .service(decide)
+        .configure(super::seal::route::routes);
 }
 
 /// What a member has, by programme.
@@ -72,7 +73,7 @@ async fn points_of_member(
 }
 
 /// The region of a member whom the caller may see; else 404.
-async fn region_of(state: &State, scope: &Scope, id: MemberId) -> Result<Option<String>, Problem> {
+pub(super) async fn region_of(state: &State, scope: &Scope, id: MemberId) -> Result<Option<String>, Problem> {
     use entity::member::{Column, Entity};
     let found = Entity::find_by_id(id).filter(scope.owned(Column::Id, Column::RegionCode)).one(state.db.read()).await?;
     Ok(found.ok_or_else(Problem::not_found)?.region_code)

@@ -5,6 +5,7 @@ mod dated;
 mod earning;
 mod ledger;
 mod proof;
+pub(crate) mod seals;
 mod standing;
 
 use ::entity::id::JournalId;

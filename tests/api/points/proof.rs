@@ -108,7 +108,7 @@ both!(the_command_says_what_it_found_and_how_it_ended, async |app| {
     let report: Value = serde_json::from_slice(&broken.stdout).unwrap();
     assert_eq!(report["findings"][0]["check"], "balance_is_sum_of_entries");
     assert_eq!((&report["findings"][0]["expected"], &report["findings"][0]["found"]), (&5700.into(), &5701.into()));
-    let unknown = linli(&app.database, &["verify", "--seals"]).output().unwrap();
+    let unknown = linli(&app.database, &["verify", "--seats"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2));
 });
 

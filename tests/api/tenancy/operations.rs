@@ -130,6 +130,10 @@ pub(crate) enum On {
     CodeList,
     /// A kind of consent, by its name: every member.
     ConsentKind,
+    /// A seal, by its number: everyone.
+    Seal,
+    /// A posting: its member.
+    Entry,
 }
 
 /// How a caller stands to an object that exists.
@@ -151,7 +155,8 @@ impl On {
             Self::Region => return plot.region.to_owned(),
             Self::CodeList => return "skill".to_owned(),
             Self::ConsentKind => return "boards".to_owned(),
-            Self::Member => plot.resident.id.0,
+            Self::Seal => return "1".to_owned(),
+            Self::Member | Self::Entry => plot.resident.id.0,
             Self::Wish | Self::OwnWish => plot.wish.0,
             Self::Task => plot.task.0,
             Self::Claim => plot.claim.0,
@@ -174,8 +179,8 @@ impl On {
 
     /// For everybody who is let in.
     fn is_common(self) -> bool {
-        use On::{CodeList, ConsentKind, Goods, Nothing, Region, Station};
-        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind)
+        use On::{CodeList, ConsentKind, Goods, Nothing, Region, Seal, Station};
+        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind | Seal)
     }
 
     pub(crate) fn reach(self, caller: &Caller, plot: &Plot) -> Reach {
@@ -210,8 +215,11 @@ impl On {
     }
 
     fn is_the_residents(self) -> bool {
-        use On::{Household, Member, Merit, Message, OwnWish, Photo, Redemption, RedemptionAtStation, Wish};
-        matches!(self, Household | Member | Merit | Photo | Message | Wish | OwnWish | Redemption | RedemptionAtStation)
+        use On::{Entry, Household, Member, Merit, Message, OwnWish, Photo, Redemption, RedemptionAtStation, Wish};
+        matches!(
+            self,
+            Entry | Household | Member | Merit | Photo | Message | Wish | OwnWish | Redemption | RedemptionAtStation
+        )
     }
 }
 
@@ -316,6 +324,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /me/points/entries", MEMBERS, On::Nothing),
     get("GET /members/{}/points", CALLERS, On::Member),
     get("GET /members/{}/points/entries", CALLERS, On::Member),
+    get("GET /me/points/entries/{}/proof", MEMBERS, On::Entry),
+    get("GET /members/{}/points/entries/{}/proof", CALLERS, On::Member),
+    get("GET /points/seals", EVERYONE, On::Nothing),
+    get("GET /points/seals/key", EVERYONE, On::Nothing),
+    get("GET /points/seals/{}", EVERYONE, On::Seal),
     get("GET /points/programmes", CALLERS, On::Nothing),
     get("GET /points/rules", MANAGER_OR_AUDITOR, On::Nothing),
     send("POST /points/rules", MANAGER, On::Nothing, |world| {

@@ -6,9 +6,10 @@ use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, MeritId, PhotoId, RedemptionId, ServiceRecordId,
-    StationId, TaskId, UnitId, WishId,
+    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId,
+    ServiceRecordId, StationId, TaskId, UnitId, WishId,
 };
+use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
 use ::entity::photo::{self, PhotoSubject};
 use ::entity::redemption::{self, RedemptionChannel, RedemptionStatus};
@@ -20,8 +21,10 @@ use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
 use ::entity::{code_item, goods, household, inbox_message, member, photo_content, session, staff, unit};
 use chrono::{DateTime, TimeDelta, Utc};
+use linli::audit::Actor;
 use linli::identity::member_code;
 use linli::identity::sealed::{Home, seal_home, seal_special_group};
+use linli::points::{Points, Posting, Source};
 use sea_orm::{ActiveModelTrait as _, Set};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -122,6 +125,7 @@ impl World {
         ] {
             plots.push(plot(&app, place, region, mark).await);
         }
+        points(&app, &plots).await;
         let bystander = app.seed().member().await;
         let callers = callers(&app, &plots).await;
         let unit = lists(&app).await;
@@ -154,6 +158,34 @@ impl World {
     pub(crate) fn caller(&self, name: &str) -> &Caller {
         self.callers.iter().find(|caller| caller.name == name).unwrap_or_else(|| panic!("no caller {name}"))
     }
+}
+
+/// A sealed posting for each resident, under the id of the resident.
+async fn points(app: &TestApp, plots: &[Plot]) {
+    let (now, today) = (app.clock.now(), app.state.calendar.day_of(app.clock.now()));
+    for plot in plots {
+        let (member_id, community) = (plot.resident.id, plot.region);
+        let posted = app.state.db.write(async move |txn| {
+            let posting = Posting {
+                journal_id: JournalId(member_id.0),
+                kind: JournalKind::Grant,
+                programme: "default",
+                member_id,
+                community,
+                amount: Points::from_hundredths(10_000),
+                expires_on: None,
+                source: Source { kind: "test", id: member_id.0 },
+                reason: None,
+                actor: Actor::System,
+                at: now,
+                posted_at: now,
+                today,
+            };
+            linli::points::post(txn, &posting).await
+        });
+        posted.await.unwrap();
+    }
+    linli::jobs::run_once(&app.state, "seal").await.unwrap();
 }
 
 /// A skill and a unit, for bodies to name.

@@ -14,6 +14,7 @@ use crate::audit::Actor;
 use crate::db::Bulk;
 use crate::exchange::import::rows::{Accepted, EntryAccount, EntryRow};
 use crate::points::account;
+use crate::points::bulk::queue;
 
 /// What a member's balance row takes.
 #[derive(Default)]
@@ -121,7 +122,8 @@ async fn write_journals(
         ];
         lines.push(db, line).await?;
     }
-    lines.finish(db).await.map(drop)
+    lines.finish(db).await?;
+    queue(db, journals.values().map(|(id, _)| *id)).await
 }
 
 /// A row is made empty where there is none, and then moved: what makes it would otherwise have to be above zero.
