@@ -18,10 +18,11 @@ pub(crate) struct Described {
 impl Described {
     /// How the table calls it: `GET /wishes/{}`.
     pub(crate) fn call(&self) -> String {
-        let mut parts = self.path.strip_prefix(BASE).unwrap_or(&self.path).split('{');
-        let head = parts.next().unwrap_or_default().to_owned();
-        let path = parts.fold(head, |path, part| path + "{}" + part.split_once('}').map_or("", |(_, tail)| tail));
-        format!("{} {path}", self.method)
+        let path = self.path.strip_prefix(BASE).unwrap_or(&self.path);
+        match path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?.1))) {
+            Some((head, tail)) => format!("{} {head}{{}}{tail}", self.method),
+            None => format!("{} {path}", self.method),
+        }
     }
 
     /// With `id` in its place. A journal is the resident's who has the same id, a month is the one of the tests' clock.

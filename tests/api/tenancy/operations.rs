@@ -325,7 +325,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /members/{}/points", CALLERS, On::Member),
     get("GET /members/{}/points/entries", CALLERS, On::Member),
     get("GET /me/points/entries/{}/proof", MEMBERS, On::Entry),
-    get("GET /members/{}/points/entries/{}/proof", CALLERS, On::Member),
+    get("GET /members/{}/points/entries/{journal_id}/proof", CALLERS, On::Member),
     get("GET /points/seals", EVERYONE, On::Nothing),
     get("GET /points/seals/key", EVERYONE, On::Nothing),
     get("GET /points/seals/{}", EVERYONE, On::Seal),
