@@ -53,6 +53,16 @@ impl Ticket {
     }
 }
 
+/// What a command that commits has to say.
+#[derive(Debug)]
+pub enum Told<T> {
+    /// What was asked for was done: the status of success, and this.
+    Done(T),
+    /// Something was done, and it is not all that was asked for: a problem says what. It is kept under the key like a success,
+    /// in the same transaction, so that nothing is done twice.
+    But(Problem),
+}
+
 /// The right to run one command and to answer the call with its outcome.
 #[derive(Debug)]
 #[must_use]
@@ -78,12 +88,33 @@ impl Once {
         T: Serialize + Send + 'static,
         E: CommandError + Into<Problem> + Send + 'static,
     {
+        self.run_told(state, status, async move |txn: &Txn| command(txn).await.map(Told::Done)).await
+    }
+
+    /// As [`Once::run`], for a command that may do its work and still have to answer with a problem. Its `Ok` commits, whatever
+    /// it tells. Why: `docs/adr/0007-budgets.md`.
+    ///
+    /// # Errors
+    /// As [`Once::run`]. What is told with [`Told::But`] is an answer, not an error.
+    pub async fn run_told<F, T, E>(
+        self,
+        state: &AppState,
+        status: StatusCode,
+        command: F,
+    ) -> Result<HttpResponse, Problem>
+    where
+        F: AsyncFn(&Txn) -> Result<Told<T>, E> + Send + 'static,
+        T: Serialize + Send + 'static,
+        E: CommandError + Into<Problem> + Send + 'static,
+    {
         let (ticket, keys, now) = (self.ticket.clone(), state.keys.clone(), state.clock.now());
         let outcome = state
             .db
             .write(async move |txn: &Txn| {
-                let value = command(txn).await.map_err(Halt::Refused)?;
-                let answer = Answer::new(status, &value).map_err(Halt::Unshown)?;
+                let answer = match command(txn).await.map_err(Halt::Refused)? {
+                    Told::Done(value) => Answer::new(status, &value).map_err(Halt::Unshown)?,
+                    Told::But(problem) => Answer { status: problem.status(), body: problem.to_bytes() },
+                };
                 match &ticket {
                     None => Ok(answer),
                     Some(ticket) => match keep(txn, ticket, &answer, &keys, now).await {

@@ -56,6 +56,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::points::seal::job::run(state, lease)),
     },
     Job {
+        name: "points_dues",
+        every: Duration::from_mins(1),
+        run: |state, lease| Box::pin(crate::points::paying::run(state, lease)),
+    },
+    Job {
         name: "redemption_expiry",
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),

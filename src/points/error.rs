@@ -31,6 +31,11 @@ pub enum PointsError {
     /// Nothing more can be issued. Nothing has moved.
     #[error("积分预算已用完：需要 {needed}。请先为预算注资，或改用其他预算")]
     BudgetExhausted { needed: Points },
+    /// Less would be left than is issued or owed. Nothing has moved.
+    #[error("预算共 {funded}，其中已发放和待发放 {committed}，余下的不足以撤回这么多。请减少撤回数额")]
+    BudgetCommitted { committed: Points, funded: Points },
+    #[error("该预算已关闭，不能再操作。如需继续发放，请另立预算")]
+    BudgetClosed,
     /// A field of the body that names what is not there or may not be.
     #[error("{detail}")]
     Field { field: &'static str, detail: &'static str },
@@ -81,6 +86,8 @@ impl From<PointsError> for Problem {
                 Self::conflict("insufficient_points", detail)
             }
             PointsError::BudgetExhausted { .. } => Self::conflict("budget_exhausted", detail),
+            PointsError::BudgetCommitted { .. } => Self::conflict("budget_committed", detail),
+            PointsError::BudgetClosed => Self::conflict("budget_closed", detail),
             PointsError::InvalidTransition => Self::conflict("invalid_transition", detail),
             PointsError::NotFound => Self::not_found(),
             PointsError::Field { field, detail } => Self::invalid(field, "invalid", detail),

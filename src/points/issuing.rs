@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use entity::account::AccountKind;
 use entity::budget::{self, BudgetStatus, Column, Entity};
 use entity::id::BudgetId;
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _, Statement, Value,
@@ -166,18 +167,39 @@ pub(super) async fn draw(
 }
 
 /// Says once that a budget is nearly used up. Its row is locked by this transaction.
-pub(super) async fn warn(db: &impl ConnectionTrait, row: &budget::Model, now: DateTime<Utc>) -> Result<(), DbErr> {
+async fn warn(db: &impl ConnectionTrait, row: &budget::Model, now: DateTime<Utc>) -> Result<(), DbErr> {
     if row.warned_at.is_some() || !is_low(row) {
         return Ok(());
     }
-    let mark = budget::ActiveModel { warned_at: sea_orm::ActiveValue::Set(Some(now)), ..Default::default() };
-    Entity::update_many().set(mark).filter(Column::Id.eq(row.id)).exec(db).await?;
+    set_warned(db, row.id, Some(now)).await?;
     let event = AuditEvent::new(Actor::System, "budget.warned", "budget", now).of(row.id).in_region(&row.region_code);
     crate::audit::record(db, event.with(json!({"funded": row.funded, "issued": row.issued}))).await
 }
 
+/// After staff changed what a budget holds or where its mark is: warns where it is reached, and is ready to warn again
+/// where it is not. The row as it then is; it is locked by this transaction.
+pub(super) async fn mark(
+    db: &impl ConnectionTrait,
+    mut row: budget::Model,
+    now: DateTime<Utc>,
+) -> Result<budget::Model, DbErr> {
+    warn(db, &row, now).await?;
+    if is_low(&row) {
+        row.warned_at = row.warned_at.or(Some(now));
+    } else if row.warned_at.is_some() {
+        set_warned(db, row.id, None).await?;
+        row.warned_at = None;
+    }
+    Ok(row)
+}
+
+async fn set_warned(db: &impl ConnectionTrait, id: BudgetId, at: Option<DateTime<Utc>>) -> Result<(), DbErr> {
+    let mark = budget::ActiveModel { warned_at: Set(at), ..Default::default() };
+    Entity::update_many().set(mark).filter(Column::Id.eq(id)).exec(db).await.map(drop)
+}
+
 /// Whether the budget's mark is reached.
-pub(super) fn is_low(row: &budget::Model) -> bool {
+fn is_low(row: &budget::Model) -> bool {
     row.funded > 0 && i128::from(row.issued) * 100 >= i128::from(row.funded) * i128::from(row.warn_share)
 }
 

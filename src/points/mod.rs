@@ -15,15 +15,18 @@
 pub mod account;
 pub mod adjustment;
 mod bucket;
+pub mod budget;
 pub mod bulk;
 mod domain;
 pub mod due;
+mod due_route;
 mod earning;
 mod error;
 pub mod expiry;
 pub mod hold;
 mod issuing;
 mod ledger;
+pub mod paying;
 pub mod query;
 mod reversing;
 mod route;

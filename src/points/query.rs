@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::account;
 use super::domain::Points;
+use super::due;
 use crate::http::{Listing, Page, Problem};
 use crate::region::{RegionCode, Subtree};
 
@@ -34,6 +35,8 @@ pub struct Standing {
     available: Points,
     /// Earned in all, never spent.
     earned: Points,
+    /// Earned, and paid as soon as a budget has funds; not part of the balance.
+    due: Points,
     /// What is gone from which local day on; earliest first.
     expiring: Vec<Expiring>,
 }
@@ -45,7 +48,7 @@ pub struct Expiring {
     amount: Points,
 }
 
-/// The programmes of the member's region, and every other one in which the member has an account; by code.
+/// The programmes of the member's region, and every other one in which the member has an account or is owed points; by code.
 ///
 /// # Errors
 /// The database's.
@@ -71,10 +74,12 @@ pub async fn standings(
             expiring.entry(row.account_id).or_default().push(part);
         }
     }
+    let dues = due::waiting_of(db, member).await?;
     let standing = |programme: programme::Model| {
         let id = account::of_member(&programme.code, member);
         let found = balances.get(&id);
-        if found.is_none() && !serves(&programme, region) {
+        let due = dues.get(&programme.code).copied();
+        if found.is_none() && due.is_none() && !serves(&programme, region) {
             return None;
         }
         let (balance, held, earned) = found.map_or((0, 0, 0), |row| (row.balance, row.held, row.earned));
@@ -86,6 +91,7 @@ pub async fn standings(
             held: Points::from_hundredths(held),
             available: Points::from_hundredths(balance - held),
             earned: Points::from_hundredths(earned),
+            due: due.unwrap_or_default(),
             expiring: expiring.remove(&id).unwrap_or_default(),
         })
     };

@@ -41,6 +41,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(adjust)
         .service(list_adjustments)
         .service(decide)
+        .configure(super::budget::routes)
+        .configure(super::due_route::routes)
         .configure(super::seal::route::routes);
 }
 
@@ -221,7 +223,7 @@ async fn list_rules(
     Ok(web::Json(listing.map(RuleView::from)))
 }
 
-fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
+pub(super) fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
     let staff = caller.staff()?;
     if staff.role != Role::Auditor {
         caller.manager()?;
