@@ -18,13 +18,14 @@ use super::domain::Points;
 use super::error::PointsError;
 use super::ledger::{Posting, Source};
 use crate::calendar::Span;
+use crate::notify::{self, Message};
 
 /// The condition that a due waits, written out: databases use the index of those that wait only where they can read that.
 pub(super) fn waits() -> SimpleExpr {
     Expr::col((Entity, Column::Status)).eq(Expr::cust("'waiting'"))
 }
 
-/// Writes down that `posting` is owed.
+/// Writes down that `posting` is owed, and tells its member.
 pub(super) async fn owe(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result<(), PointsError> {
     let posted = journal::Entity::find()
         .filter(journal::Column::SourceKind.eq(posting.source.kind))
@@ -50,7 +51,12 @@ pub(super) async fn owe(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Res
         status: Set(DueStatus::Waiting),
         ended_at: Set(None),
     };
-    Ok(Entity::insert(row).exec_without_returning(db).await.map(drop)?)
+    Entity::insert(row).exec_without_returning(db).await?;
+    let body =
+        format!("您获得的 {} 积分因本期预算用完，暂未到账；预算补足后按先后顺序自动发放，无需办理。", posting.amount);
+    let message = Message::new("points.due", "积分待发放", body).about("due", posting.journal_id);
+    notify::tell(db, posting.member_id, message, posting.posted_at).await?;
+    Ok(())
 }
 
 /// What cancelling a due came to.

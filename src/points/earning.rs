@@ -14,6 +14,7 @@ use sea_orm::{
 };
 
 use super::domain::Points;
+use super::due;
 use super::error::PointsError;
 use super::issuing::{Issued, OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
@@ -286,7 +287,8 @@ pub(super) async fn forget(db: &impl ConnectionTrait, source: Source<'_>) -> Res
         .map(drop)
 }
 
-/// What the member has earned in the programme by what was done within `span`, without what was reversed.
+/// What the member has earned in the programme by what was done within `span`, without what was reversed; what is owed
+/// for it counts.
 async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &Span) -> Result<i64, DbErr> {
     let of_journal: RelationDef =
         entry::Entity::belongs_to(journal::Entity).from(entry::Column::JournalId).to(journal::Column::Id).into();
@@ -310,7 +312,8 @@ async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &
         .into_tuple()
         .one(db)
         .await?;
-    Ok(sum.flatten().unwrap_or(0))
+    let owed = due::waiting_within(db, earning.programme, earning.member_id, span).await?;
+    Ok(sum.flatten().unwrap_or(0).saturating_add(owed))
 }
 
 #[cfg(test)]

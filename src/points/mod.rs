@@ -26,12 +26,14 @@ pub mod expiry;
 pub mod hold;
 mod issuing;
 mod ledger;
+mod liability;
 pub mod paying;
 pub mod query;
 mod reversing;
 mod route;
 pub mod rules;
 pub mod seal;
+pub mod turnover;
 pub mod valuation;
 pub mod verify;
 

@@ -43,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(decide)
         .configure(super::budget::routes)
         .configure(super::due_route::routes)
+        .configure(super::liability::routes)
         .configure(super::seal::route::routes);
 }
 

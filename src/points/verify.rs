@@ -89,6 +89,41 @@ pub const CHECKS: &[Check] = &[
             WHERE r.amount <> -o.amount",
     },
     Check {
+        name: "budget_issued_is_sum_of_its_journals",
+        table: "budget",
+        sql: "SELECT b.id AS id, COALESCE(s.amount, 0) AS expected, b.issued AS found FROM budget b
+            LEFT JOIN (SELECT j.budget_id, SUM(e.amount) AS amount FROM journal j JOIN entry e ON e.journal_id = j.id
+                JOIN account a ON a.id = e.account_id
+                WHERE j.budget_id IS NOT NULL AND a.kind = 'member' GROUP BY j.budget_id) s ON s.budget_id = b.id
+            WHERE COALESCE(s.amount, 0) <> b.issued OR b.issued < 0 OR b.issued > b.funded",
+    },
+    Check {
+        name: "budget_of_a_journal_is_its_programmes",
+        table: "journal",
+        sql: "SELECT j.id AS id, NULL AS expected, NULL AS found FROM journal j LEFT JOIN budget b ON b.id = j.budget_id
+            WHERE j.budget_id IS NOT NULL
+                AND (b.id IS NULL OR b.programme <> j.programme OR j.kind NOT IN ('earn', 'grant', 'reversal'))",
+    },
+    Check {
+        name: "budget_funded_is_sum_of_fundings",
+        table: "budget",
+        sql: "SELECT b.id AS id, COALESCE(s.amount, 0) AS expected, b.funded AS found FROM budget b
+            LEFT JOIN (SELECT budget_id, SUM(amount) AS amount FROM budget_funding GROUP BY budget_id) s ON s.budget_id = b.id
+            WHERE COALESCE(s.amount, 0) <> b.funded",
+    },
+    Check {
+        name: "due_is_posted_once_it_is_paid",
+        table: "due",
+        sql: "SELECT d.id AS id, CASE WHEN d.status = 'paid' THEN d.amount ELSE 0 END AS expected, COALESCE(s.amount, 0) AS found
+            FROM due d
+            LEFT JOIN (SELECT j.source_kind, j.source_id, SUM(e.amount) AS amount FROM due o
+                JOIN journal j ON j.source_kind = o.source_kind AND j.source_id = o.source_id
+                JOIN entry e ON e.journal_id = j.id JOIN account a ON a.id = e.account_id
+                WHERE a.kind = 'member' GROUP BY j.source_kind, j.source_id) s
+                ON s.source_kind = d.source_kind AND s.source_id = d.source_id
+            WHERE COALESCE(s.amount, 0) <> CASE WHEN d.status = 'paid' THEN d.amount ELSE 0 END",
+    },
+    Check {
         name: "adjustment_is_posted_once",
         table: "adjustment",
         sql: "SELECT d.id AS id, CASE WHEN d.status = 'posted' THEN d.amount ELSE 0 END AS expected, COALESCE(s.amount, 0) AS found

@@ -56,6 +56,8 @@ pub struct Judged {
     pub record: service_record::Model,
     /// The claim that ends with it: by [`Step::Verify`] or [`Step::Reject`].
     pub claim: Option<(ClaimId, Step)>,
+    /// It earned points that no budget can pay yet.
+    pub due: bool,
 }
 
 /// Verifies or rejects a record. Verifying earns its points and marks the boards, once: a disputed record that counts
@@ -93,6 +95,7 @@ async fn verify(
         return Ok(Judged {
             record: change(db, &record, next, moment.now, service_record::ActiveModel::default()).await?,
             claim: None,
+            due: false,
         });
     }
     let reason = verified.reason.as_deref();
@@ -136,7 +139,8 @@ async fn verify(
             format!("核实为 {minutes} 分钟（原登记 {} 分钟）。如有出入，可在服务记录中提出异议。", record.minutes);
         tell(db, &record, "service_record.adjusted", "服务时长已调整", body, moment.now).await?;
     }
-    Ok(Judged { claim: record.claim_id.map(|claim| (claim, Step::Verify)), record: verified })
+    let claim = record.claim_id.map(|claim| (claim, Step::Verify));
+    Ok(Judged { record: verified, claim, due: earned.due })
 }
 
 /// What counts already is confirmed as it is.
@@ -183,7 +187,7 @@ async fn reject(
     let why = reason.map(|reason| format!("原因：{reason}。")).unwrap_or_default();
     let body = format!("{why}如有不同意见，可在服务记录中提出异议。");
     tell(db, &record, "service_record.rejected", "服务记录未通过核实", body, now).await?;
-    Ok(Judged { claim: record.claim_id.map(|claim| (claim, Step::Reject)), record: rejected })
+    Ok(Judged { claim: record.claim_id.map(|claim| (claim, Step::Reject)), record: rejected, due: false })
 }
 
 /// Takes a verified record back: its points by a reversing journal, its place on the boards by a mark. The claim stays

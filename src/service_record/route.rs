@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use entity::category::Category;
 use entity::id::{JournalId, MemberId, ServiceRecordId};
+use entity::service_record;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,7 +17,7 @@ use super::service::{self, Entry, Judged, Moment, Verdict, Verified};
 use super::view::{ServiceRecordView, ServiceSummaryView};
 use crate::app::{AppState, State};
 use crate::audit::{self, Actor, AuditEvent};
-use crate::http::{Call, Instant, Line, Listing, Page, Params, PathId, Problem, RequiredKey};
+use crate::http::{Call, Instant, Line, Listing, Page, Params, PathId, Problem, RequiredKey, Told, decimal};
 use crate::identity::{Caller, Manager, Scope};
 use crate::pipeline::follow::record_judged;
 use crate::task::error::TaskError;
@@ -121,7 +122,7 @@ async fn list_records(
 ) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
     let query = params.checked()?;
     let found = service::list(state.db.read(), &caller.scope(), &query).await?;
-    Ok(web::Json(found.map(ServiceRecordView::from)))
+    shown(&state, found).await
 }
 
 /// The member's own service records, newest first.
@@ -136,7 +137,16 @@ async fn list_my_records(
     let scope = Scope::Member(caller.member()?.id);
     let query = params.checked()?;
     let found = service::list(state.db.read(), &scope, &query).await?;
-    Ok(web::Json(found.map(ServiceRecordView::from)))
+    shown(&state, found).await
+}
+
+async fn shown(
+    state: &AppState,
+    found: Listing<service_record::Model>,
+) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
+    let Listing { items, next_cursor } = found;
+    let items = ServiceRecordView::of(state.db.read(), items).await?;
+    Ok(web::Json(Listing { items, next_cursor }))
 }
 
 /// One service record.
@@ -148,10 +158,14 @@ async fn get_record(
     caller: Caller,
     id: PathId<ServiceRecordId>,
 ) -> Result<web::Json<ServiceRecordView>, Problem> {
-    Ok(web::Json(service::find(state.db.read(), &caller.scope(), *id).await?.into()))
+    let record = service::find(state.db.read(), &caller.scope(), *id).await?;
+    Ok(web::Json(ServiceRecordView::one(state.db.read(), record).await?))
 }
 
 /// Verify or reject a service record. For managers: not for oneself, and not what one typed in.
+///
+/// Where no budget can pay for its points, the answer is 409 `budget_exhausted`, and the record is verified all the same: the
+/// points are owed, and paid in turn when funds arrive. It is not to be verified again.
 #[utoipa::path(tag = "service record", params(("record_id" = ServiceRecordId, Path), RequiredKey),
     request_body = VerifyRecord, responses((status = 200, body = ServiceRecordView)))]
 #[post("/service-records/{record_id}/verification")]
@@ -164,14 +178,24 @@ async fn verify_record(
     let scope = call.caller.scope();
     let (body, once) = call.admit_keyed(async || seen(&state, &scope, id).await).await?;
     let (verdict, moment, by) = (body.verdict()?, moment(&state), manager.clone());
-    let outcome = once.run(&state, StatusCode::OK, async move |txn| {
-        let Judged { record, claim } = service::judge(txn, &by, id, &verdict, moment).await?;
+    let outcome = once.run_told(&state, StatusCode::OK, async move |txn| {
+        let Judged { record, claim, due } = service::judge(txn, &by, id, &verdict, moment).await?;
         if let Some((claim, step)) = claim {
             record_judged(txn, claim, step, moment.now).await?;
         }
-        Ok::<_, TaskError>(ServiceRecordView::from(record))
+        if due {
+            return Ok(Told::But(owed(&record)));
+        }
+        Ok::<_, TaskError>(Told::Done(ServiceRecordView::one(txn, record).await?))
     });
     noted(&state, &manager, id, "service_record.verify", outcome.await).await
+}
+
+/// The answer where a record is verified and its points cannot be paid yet.
+fn owed(record: &service_record::Model) -> Problem {
+    let points = decimal(record.points.unwrap_or(0));
+    let detail = format!("服务记录已核实，但积分预算已用完：{points} 积分将在预算补足后自动发放，请勿重复核实");
+    Problem::conflict("budget_exhausted", detail)
 }
 
 /// Take a verified record back: its points, its hours and its place on the boards. For managers.
@@ -209,7 +233,7 @@ async fn dispute_record(
     let now = state.clock.now();
     once.run(&state, StatusCode::OK, async move |txn| {
         let record = service::dispute(txn, member, id, body.reason.as_deref(), now).await?;
-        Ok::<_, RecordError>(ServiceRecordView::from(record))
+        Ok::<_, RecordError>(ServiceRecordView::one(txn, record).await?)
     })
     .await
 }

@@ -13,15 +13,17 @@ pub const CHECKS: &[Check] = &[
             WHERE next_at < ended_at",
     },
     // A record counts from its verification; a reversed one has its points taken back by another journal. What was imported
-    // as reversed came without its journals.
+    // as reversed came without its journals. What no budget could pay is owed, or was until the record was reversed.
     Check {
         name: "record_earned_its_points_once",
         table: "service_record",
         sql: "SELECT r.id AS id, CASE WHEN r.counted_at IS NULL THEN 0 ELSE COALESCE(r.points, 0) END AS expected,
                 COALESCE(s.amount, 0) AS found FROM service_record r
-            LEFT JOIN (SELECT j.source_id, SUM(e.amount) AS amount FROM journal j JOIN entry e ON e.journal_id = j.id
-                JOIN account a ON a.id = e.account_id
-                WHERE j.source_kind = 'service_record' AND a.kind = 'member' GROUP BY j.source_id) s ON s.source_id = r.id
+            LEFT JOIN (SELECT source_id, SUM(amount) AS amount FROM (
+                SELECT j.source_id AS source_id, e.amount AS amount FROM journal j JOIN entry e ON e.journal_id = j.id
+                    JOIN account a ON a.id = e.account_id WHERE j.source_kind = 'service_record' AND a.kind = 'member'
+                UNION ALL SELECT source_id, amount FROM due WHERE source_kind = 'service_record' AND status <> 'paid'
+                ) AS posted_or_owed GROUP BY source_id) s ON s.source_id = r.id
             WHERE COALESCE(s.amount, 0) <> CASE WHEN r.counted_at IS NULL THEN 0 ELSE COALESCE(r.points, 0) END
                 AND NOT (r.status = 'reversed' AND r.ref_id IS NOT NULL AND s.amount IS NULL)",
     },

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::id::{ClaimId, MemberId, RuleId, ServiceRecordId, StaffId, TaskId};
 use entity::service_record::{Evidence, Model, RecordStatus};
+use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::domain::hours;
 use super::service::Summary;
 use crate::http::decimal;
+use crate::points::{RECORD, due};
 
 /// A service record.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -43,6 +45,8 @@ pub struct ServiceRecordView {
     pub programme: String,
     /// Earned at verification, as in `"12.50"`.
     pub points: Option<String>,
+    /// What of it waits until a budget has funds: `"0.00"` once it is paid; null before verification.
+    pub points_due: Option<String>,
     /// The version of the rule by which it was valued; null where none applied.
     pub rule_id: Option<RuleId>,
     /// The staff account that typed it in or gave one of its times.
@@ -73,6 +77,7 @@ impl From<Model> for ServiceRecordView {
             reason: record.reason,
             programme: record.programme,
             points: record.points.map(decimal),
+            points_due: record.points.map(|_| decimal(0)),
             rule_id: record.rule_id,
             entered_by: record.entered_by,
             verified_by: record.verified_by,
@@ -80,6 +85,32 @@ impl From<Model> for ServiceRecordView {
             reversed_at: record.reversed_at,
             created_at: record.created_at,
         }
+    }
+}
+
+impl ServiceRecordView {
+    /// Records with what of their points is still owed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn of(db: &impl ConnectionTrait, records: Vec<Model>) -> Result<Vec<Self>, DbErr> {
+        let earned = records.iter().filter(|record| record.points.is_some_and(|points| points > 0));
+        let owed = due::waiting_for(db, RECORD, earned.map(|record| record.id.0)).await?;
+        let view = |record: Model| {
+            let owed = owed.get(&record.id.0).copied();
+            let view = Self::from(record);
+            Self { points_due: owed.map(|owed| owed.to_string()).or(view.points_due), ..view }
+        };
+        Ok(records.into_iter().map(view).collect())
+    }
+
+    /// One record, in the same way.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn one(db: &impl ConnectionTrait, record: Model) -> Result<Self, DbErr> {
+        let plain = Self::from(record.clone());
+        Ok(Self::of(db, vec![record]).await?.pop().unwrap_or(plain))
     }
 }
 

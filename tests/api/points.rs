@@ -1,9 +1,12 @@
 //! Points: the ledger by its invariants, rules, adjustments, what members see, and the proof.
 
 mod adjustments;
+mod budgets;
 mod dated;
+mod dues;
 mod earning;
 mod ledger;
+mod liability;
 mod proof;
 pub(crate) mod seals;
 mod standing;

@@ -32,7 +32,7 @@ both!(a_new_member_has_nothing_in_the_programmes_of_the_region, async |app| {
     let answer = app.by(&member).get("/api/v1/me/points").await.expect_status(200);
     let empty = |code, name, unit| {
         json!({"code": code, "name": name, "unit": unit, "balance": "0.00", "held": "0.00", "available": "0.00",
-            "earned": "0.00", "expiring": []})
+            "earned": "0.00", "due": "0.00", "expiring": []})
     };
     assert_eq!(answer.json(), json!({"programmes": [empty("default", "积分", "分"), empty("near", "福分", "福")]}));
     let programmes = app.by(&member).get("/api/v1/points/programmes").await.expect_status(200).json();

@@ -102,6 +102,8 @@ pub(crate) enum On {
     GoodsAtStation,
     /// An adjustment: staff of the subtree.
     Adjustment,
+    /// A budget: staff of the subtree.
+    Budget,
     /// A merit: its member, staff of the subtree.
     Merit,
     /// A photo of a merit: its member, staff of the subtree.
@@ -164,6 +166,7 @@ impl On {
             Self::Redemption | Self::RedemptionAtStation => plot.redemption.0,
             Self::Goods | Self::GoodsAtStation => plot.goods.0,
             Self::Adjustment => plot.adjustment.0,
+            Self::Budget => plot.budget.0,
             Self::Merit => plot.merit.0,
             Self::Photo => plot.photo.0,
             Self::Household => plot.household.0,
@@ -342,6 +345,28 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             "reason": "活动补发"})
     }),
     send("POST /points/adjustments/{}/approval", MANAGER, On::Adjustment, |_| json!({"decision": "reject"})),
+    get("GET /points/budgets", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /points/budgets", MANAGER, On::Nothing, |world| {
+        json!({"programme": "default", "name": "社区积分预算", "owner_kind": "sponsor", "region_code": world.home().region,
+            "unit_id": world.unit, "amount": "1000", "warn_share": 90, "valid_until": "2027-12-31"})
+    }),
+    get("GET /points/budgets/{}", MANAGER_OR_AUDITOR, On::Budget),
+    send(
+        "PATCH /points/budgets/{}",
+        MANAGER,
+        On::Budget,
+        |_| json!({"name": "社区预算", "warn_share": 70, "valid_until": "2027-12-31"}),
+    ),
+    get("GET /points/budgets/{}/fundings", MANAGER_OR_AUDITOR, On::Budget),
+    send(
+        "POST /points/budgets/{}/fundings",
+        MANAGER,
+        On::Budget,
+        |_| json!({"amount": "10.00", "direction": "add", "reason": "季度注资"}),
+    ),
+    send("POST /points/budgets/{}/closing", MANAGER, On::Budget, nothing),
+    get("GET /points/dues", MANAGER_OR_AUDITOR, On::Nothing),
+    get("GET /points/liability", MANAGER_OR_AUDITOR, On::Nothing),
     // Households.
     get("GET /me/household", MEMBERS, On::Nothing),
     get("GET /households", STAFF, On::Nothing),

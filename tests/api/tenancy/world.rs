@@ -6,7 +6,7 @@ use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId,
+    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId,
     ServiceRecordId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
@@ -19,7 +19,7 @@ use ::entity::staff::Role;
 use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
-use ::entity::{code_item, goods, household, inbox_message, member, photo_content, session, staff, unit};
+use ::entity::{budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, session, staff, unit};
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::audit::Actor;
 use linli::identity::member_code;
@@ -61,6 +61,7 @@ pub(crate) struct Plot {
     /// What the resident shows to get the goods.
     pub(crate) pick_up_code: String,
     pub(crate) adjustment: AdjustmentId,
+    pub(crate) budget: BudgetId,
     pub(crate) partners: Option<Partners>,
     /// Of the resident, waiting for approval.
     pub(crate) merit: MeritId,
@@ -317,6 +318,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         redemption: RedemptionId::new(),
         pick_up_code: String::new(),
         adjustment: AdjustmentId::new(),
+        budget: BudgetId::new(),
         partners: None,
         merit: MeritId::new(),
         merit_words: format!("{mark}善举金丝雀"),
@@ -340,6 +342,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![record_of(app, &plot)]).await;
     seed.insert(vec![redemption_of(app, &plot)]).await;
     seed.insert(vec![adjustment_of(app, &plot)]).await;
+    fund(app, &plot).await;
     seed.insert(vec![merit_of(app, &plot)]).await;
     seed.insert(vec![photo_of(app, &plot)]).await;
     let sealed = app.state.keys.seal("photo", b"a picture");
@@ -361,6 +364,43 @@ async fn seal_home_of(app: &TestApp, plot: &Plot) {
         ..Default::default()
     };
     app.state.db.write(async move |txn| row.clone().update(txn).await).await.unwrap();
+}
+
+/// More than any test issues.
+async fn fund(app: &TestApp, plot: &Plot) {
+    let now = app.clock.now();
+    let budget = budget::ActiveModel {
+        id: Set(plot.budget),
+        programme: Set("default".to_owned()),
+        name: Set("社区预算".to_owned()),
+        owner_kind: Set(budget::BudgetOwner::Community),
+        station_id: Set(None),
+        unit_id: Set(None),
+        region_code: Set(plot.region.to_owned()),
+        region_lo: Set(plot.region.to_owned()),
+        region_hi: Set(format!("{}A", plot.region)),
+        funded: Set(100_000_000),
+        issued: Set(0),
+        warn_share: Set(80),
+        warned_at: Set(None),
+        valid_from: Set(now.date_naive()),
+        valid_until: Set(None),
+        status: Set(budget::BudgetStatus::Active),
+        created_by: Set(plot.manager.id),
+        created_at: Set(now),
+        updated_at: Set(now),
+        closed_at: Set(None),
+    };
+    app.seed().insert(vec![budget]).await;
+    let funding = budget_funding::ActiveModel {
+        id: Set(FundingId::new()),
+        budget_id: Set(plot.budget),
+        amount: Set(100_000_000),
+        reason: Set("年度预算".to_owned()),
+        staff_id: Set(plot.manager.id),
+        at: Set(now),
+    };
+    app.seed().insert(vec![funding]).await;
 }
 
 fn goods_of(app: &TestApp, plot: &Plot) -> goods::ActiveModel {

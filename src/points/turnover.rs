@@ -1,0 +1,125 @@
+//! What a community's books turned over in a month, by kind: sums for questions about time, so that nobody adds up millions
+//! of entries. A journal is folded in once, by the transaction that seals it; until then it is missing here, for a minute.
+//!
+//! A journal counts in the local month of its `at`, in the community on the other side of the member. What only changes hands
+//! between members, a gift, has no other side and is not here.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::account::{self, AccountKind};
+use entity::id::JournalId;
+use entity::journal::{self, JournalKind};
+use entity::turnover::{Column, Entity};
+use entity::{entry, turnover};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
+    QuerySelect as _, RelationDef,
+};
+
+use crate::calendar::{Calendar, PeriodKind};
+use crate::region::Subtree;
+
+/// Ids in one statement.
+const CHUNK: usize = 500;
+
+/// Adds journals to their months. Belongs in the transaction that sees to it that each comes here once: the one that seals
+/// them.
+///
+/// # Errors
+/// The database's.
+pub async fn fold(db: &impl ConnectionTrait, calendar: &Calendar, journals: &[JournalId]) -> Result<(), DbErr> {
+    let mut sums: BTreeMap<(String, String, String, JournalKind), (i64, i64)> = BTreeMap::new();
+    for chunk in journals.chunks(CHUNK) {
+        for line in lines(db, chunk).await? {
+            let Some(community) = line.region_code else { continue };
+            let month = month_of(calendar, line.at);
+            let sum = sums.entry((line.programme, community, month, line.kind)).or_default();
+            sum.0 = sum.0.saturating_sub(line.amount);
+            sum.1 += 1;
+        }
+    }
+    let rows: Vec<_> = sums
+        .into_iter()
+        .map(|((programme, region_code, month, kind), (amount, journals))| turnover::ActiveModel {
+            programme: Set(programme),
+            region_code: Set(region_code),
+            month: Set(month),
+            kind: Set(kind),
+            amount: Set(amount),
+            journals: Set(journals),
+        })
+        .collect();
+    let more = |column: Column| Expr::col((Entity, column)).add(Expr::col(("excluded", column)));
+    for chunk in rows.chunks(CHUNK) {
+        let add = OnConflict::columns([Column::Programme, Column::RegionCode, Column::Month, Column::Kind])
+            .value(Column::Amount, more(Column::Amount))
+            .value(Column::Journals, more(Column::Journals))
+            .to_owned();
+        Entity::insert_many(chunk.to_vec()).on_conflict(add).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+/// A journal's line in the books.
+#[derive(FromQueryResult)]
+struct Line {
+    programme: String,
+    kind: JournalKind,
+    at: DateTime<Utc>,
+    region_code: Option<String>,
+    amount: i64,
+}
+
+async fn lines(db: &impl ConnectionTrait, journals: &[JournalId]) -> Result<Vec<Line>, DbErr> {
+    let of_journal: RelationDef =
+        entry::Entity::belongs_to(journal::Entity).from(entry::Column::JournalId).to(journal::Column::Id).into();
+    let of_account: RelationDef =
+        entry::Entity::belongs_to(account::Entity).from(entry::Column::AccountId).to(account::Column::Id).into();
+    entry::Entity::find()
+        .select_only()
+        .columns([journal::Column::Programme, journal::Column::Kind, journal::Column::At])
+        .column(account::Column::RegionCode)
+        .column(entry::Column::Amount)
+        .join(JoinType::InnerJoin, of_journal)
+        .join(JoinType::InnerJoin, of_account)
+        .filter(entry::Column::JournalId.is_in(journals.iter().copied()))
+        .filter(account::Column::Kind.ne(AccountKind::Member))
+        .into_model::<Line>()
+        .all(db)
+        .await
+}
+
+/// `2026-11`: the local month of an instant.
+pub(super) fn month_of(calendar: &Calendar, at: DateTime<Utc>) -> String {
+    calendar.period_of(at, PeriodKind::Month).to_string()
+}
+
+/// What one programme turned over in a subtree in a month.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Sum {
+    pub(super) programme: String,
+    pub(super) month: String,
+    pub(super) kind: JournalKind,
+    /// Hundredths that members gained.
+    pub(super) amount: i64,
+}
+
+/// The turnover of a subtree by programme, month and kind; of one programme only where it is given.
+pub(super) async fn of_subtree(
+    db: &impl ConnectionTrait,
+    subtree: &Subtree,
+    programme: Option<&str>,
+) -> Result<Vec<Sum>, DbErr> {
+    let mut query = Entity::find()
+        .select_only()
+        .columns([Column::Programme, Column::Month, Column::Kind])
+        .column_as(Expr::col(Column::Amount).sum().cast_as("bigint"), "amount")
+        .filter(subtree.covers(Expr::col((Entity, Column::RegionCode))));
+    if let Some(programme) = programme {
+        query = query.filter(Column::Programme.eq(programme));
+    }
+    query.group_by(Column::Programme).group_by(Column::Month).group_by(Column::Kind).into_model::<Sum>().all(db).await
+}
