@@ -110,6 +110,7 @@ async fn all(db: &Db, seals: Option<&Signer>) -> Result<Report, DbErr> {
         report.add(check.name, found);
     }
     report.add("account_id_is_derived", crate::points::verify::misnamed_accounts(&snapshot).await?);
+    report.add("turnover_is_sum_of_sealed_entries", crate::points::verify::turnover(&snapshot).await?);
     if let Some(signer) = seals {
         report.look_at_seals(&snapshot, signer, db.now().await?).await?;
     }

@@ -25,42 +25,63 @@ use crate::region::Subtree;
 /// Ids in one statement.
 const CHUNK: usize = 500;
 
-/// Adds journals to their months. Belongs in the transaction that sees to it that each comes here once: the one that seals
-/// them.
+/// Adds journals to their months. Belongs in the transaction that sees to it that each comes here once.
 ///
 /// # Errors
 /// The database's.
 pub async fn fold(db: &impl ConnectionTrait, calendar: &Calendar, journals: &[JournalId]) -> Result<(), DbErr> {
-    let mut sums: BTreeMap<(String, String, String, JournalKind), (i64, i64)> = BTreeMap::new();
-    for chunk in journals.chunks(CHUNK) {
-        for line in lines(db, chunk).await? {
-            let Some(community) = line.region_code else { continue };
-            let month = month_of(calendar, line.at);
-            let sum = sums.entry((line.programme, community, month, line.kind)).or_default();
-            sum.0 = sum.0.saturating_sub(line.amount);
-            sum.1 += 1;
+    Sums::of(db, calendar, journals).await?.add(db).await
+}
+
+/// What journals turned over. They never change, so this may be worked out before the transaction that adds it.
+#[derive(Clone, Debug, Default)]
+pub struct Sums(BTreeMap<(String, String, String, JournalKind), (i64, i64)>);
+
+impl Sums {
+    /// Of journals that are there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn of(db: &impl ConnectionTrait, calendar: &Calendar, journals: &[JournalId]) -> Result<Self, DbErr> {
+        let mut sums = Self::default();
+        for chunk in journals.chunks(CHUNK) {
+            for line in lines(db, chunk).await? {
+                let Some(community) = line.region_code else { continue };
+                let month = month_of(calendar, line.at);
+                let sum = sums.0.entry((line.programme, community, month, line.kind)).or_default();
+                sum.0 = sum.0.saturating_sub(line.amount);
+                sum.1 += 1;
+            }
         }
+        Ok(sums)
     }
-    let rows: Vec<_> = sums
-        .into_iter()
-        .map(|((programme, region_code, month, kind), (amount, journals))| turnover::ActiveModel {
-            programme: Set(programme),
-            region_code: Set(region_code),
-            month: Set(month),
-            kind: Set(kind),
-            amount: Set(amount),
-            journals: Set(journals),
-        })
-        .collect();
-    let more = |column: Column| Expr::col((Entity, column)).add(Expr::col(("excluded", column)));
-    for chunk in rows.chunks(CHUNK) {
-        let add = OnConflict::columns([Column::Programme, Column::RegionCode, Column::Month, Column::Kind])
-            .value(Column::Amount, more(Column::Amount))
-            .value(Column::Journals, more(Column::Journals))
-            .to_owned();
-        Entity::insert_many(chunk.to_vec()).on_conflict(add).exec_without_returning(db).await?;
+
+    /// Adds them, in the order of their keys.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn add(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let row = |((programme, region_code, month, kind), (amount, journals)): (&(String, String, String, _), &_)| {
+            turnover::ActiveModel {
+                programme: Set(programme.clone()),
+                region_code: Set(region_code.clone()),
+                month: Set(month.clone()),
+                kind: Set(*kind),
+                amount: Set(*amount),
+                journals: Set(*journals),
+            }
+        };
+        let rows: Vec<_> = self.0.iter().map(row).collect();
+        let more = |column: Column| Expr::col((Entity, column)).add(Expr::col(("excluded", column)));
+        for chunk in rows.chunks(CHUNK) {
+            let add = OnConflict::columns([Column::Programme, Column::RegionCode, Column::Month, Column::Kind])
+                .value(Column::Amount, more(Column::Amount))
+                .value(Column::Journals, more(Column::Journals))
+                .to_owned();
+            Entity::insert_many(chunk.to_vec()).on_conflict(add).exec_without_returning(db).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A journal's line in the books.

@@ -1,7 +1,7 @@
 //! What must hold of the ledger.
 
 use entity::account::{self, AccountKind};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait as _, QueryOrder as _, QueryResult, QuerySelect as _, Statement};
 
 use crate::verify::{Check, Finding};
 
@@ -162,4 +162,31 @@ pub async fn misnamed_accounts(db: &impl ConnectionTrait) -> Result<Vec<Finding>
             found: None,
         }));
     }
+}
+
+/// Sums of the turnover that are not those of the sealed entries, over all months. A journal that is not sealed yet is not in
+/// the turnover either.
+///
+/// # Errors
+/// The database's.
+pub async fn turnover(db: &impl ConnectionTrait) -> Result<Vec<Finding>, DbErr> {
+    const SQL: &str = "SELECT programme, region_code, kind, CAST(SUM(entered) AS bigint) AS expected,
+            CAST(SUM(folded) AS bigint) AS found FROM (
+        SELECT j.programme AS programme, a.region_code AS region_code, j.kind AS kind, -e.amount AS entered, 0 AS folded
+            FROM entry e JOIN account a ON a.id = e.account_id JOIN journal j ON j.id = e.journal_id
+            WHERE a.kind <> 'member' AND NOT EXISTS (SELECT 1 FROM unsealed u WHERE u.journal_id = j.id)
+        UNION ALL SELECT programme, region_code, kind, 0, amount FROM turnover) AS both_sides
+        GROUP BY programme, region_code, kind HAVING SUM(entered) <> SUM(folded) ORDER BY programme, region_code, kind";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), SQL)).await?;
+    let finding = |row: &QueryResult| {
+        let text = |column| row.try_get::<String>("", column);
+        Ok(Finding {
+            check: "turnover_is_sum_of_sealed_entries",
+            table: "turnover".to_owned(),
+            row: format!("{} {} {}", text("programme")?, text("region_code")?, text("kind")?),
+            expected: row.try_get("", "expected")?,
+            found: row.try_get("", "found")?,
+        })
+    };
+    rows.iter().map(finding).collect()
 }

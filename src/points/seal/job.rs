@@ -1,4 +1,4 @@
-//! The job: what waits is sealed, until nothing waits.
+//! The job: what waits is sealed, until nothing waits, and with its seal it is added to its month's turnover.
 //!
 //! Journals are read and hashed outside the transaction, because they never change; it then holds a few large inserts only.
 //! Two nodes cannot make the same seal: the lease keeps one out, the number is unique, and a journal that another seal took
@@ -17,6 +17,7 @@ use super::tree::Hash;
 use crate::app::AppState;
 use crate::db::{Bulk, CommandError, Txn};
 use crate::jobs::{JobError, Lease};
+use crate::points::turnover;
 
 /// Journals of one seal, at most: what keeps SQLite's writer for some twenty milliseconds.
 pub(super) const MOST: u64 = 4096;
@@ -52,6 +53,8 @@ pub async fn run(state: &AppState, lease: &Lease) -> Result<u64, JobError> {
         after = *last_waiting;
         let Some(batch) = Batch::take(state.db.read(), &waiting).await? else { continue };
         sealed += batch.leaves.len() as u64;
+        let ids: Vec<JournalId> = batch.leaves.iter().map(|(id, _)| *id).collect();
+        let turned_over = turnover::Sums::of(state.db.read(), &state.calendar, &ids).await?;
         let (lease, signer, now) = (lease.clone(), signer.clone(), state.clock.now());
         state
             .db
@@ -61,7 +64,8 @@ pub async fn run(state: &AppState, lease: &Lease) -> Result<u64, JobError> {
                 }
                 let before = last(txn).await?;
                 let seal = chain::next(before.as_ref(), &batch.figures, &batch.hashes(), now, &signer);
-                batch.write(txn, seal).await
+                batch.write(txn, seal).await?;
+                Ok(turned_over.add(txn).await?)
             })
             .await?;
     }

@@ -1,29 +1,23 @@
 //! What is outstanding, what it will cost, and how long the budgets last.
 
-use ::entity::id::JournalId;
-use ::entity::journal::{self, JournalKind};
+use ::entity::journal::JournalKind;
 use ::entity::programme;
 use ::entity::staff::Role;
 use chrono::TimeDelta;
-use linli::points::turnover;
-use sea_orm::{EntityTrait as _, Set};
+use sea_orm::Set;
 use serde_json::{Value, json};
 
-use super::Draft;
 use super::dues::{budget, pending_record, verify};
+use super::{Draft, assert_in_order};
 use crate::support::{CITY, COMMUNITY, DISTRICT, FOREIGN, SISTER, STREET, Staff, TestApp};
 
 async fn ask(app: &TestApp, who: &Staff, query: &str) -> Value {
     app.by(who).get(&format!("/api/v1/points/liability{query}")).await.expect_status(200).json()
 }
 
-/// Folds what was posted since `after`, as sealing does.
-async fn fold(app: &TestApp, after: &mut Vec<JournalId>) {
-    let all = journal::Entity::find().all(app.state.db.read()).await.unwrap();
-    let new: Vec<JournalId> = all.iter().map(|row| row.id).filter(|id| !after.contains(id)).collect();
-    after.extend(&new);
-    let calendar = app.state.calendar;
-    app.state.db.write(async move |txn| turnover::fold(txn, &calendar, &new).await).await.unwrap();
+/// Seals what was posted, which adds it to its months.
+async fn seal(app: &TestApp) {
+    linli::jobs::run_once(&app.state, "seal").await.unwrap();
 }
 
 async fn cost(app: &TestApp, point_cost: i64) {
@@ -49,16 +43,15 @@ both!(what_is_outstanding_is_told_by_region_and_month, async |app| {
     assert_eq!([&nothing["months_covered"], &nothing["budgets_left"]], [&Value::Null, &Value::Null]);
     assert_eq!(nothing["by_month"].as_array().unwrap().len(), 12);
 
-    let mut folded = Vec::new();
     let post = async |kind, member, amount| Draft::new(&app, kind, member, amount).post(&app).await.unwrap();
     post(JournalKind::Earn, &here, 60_000).await;
     post(JournalKind::Grant, &there, 30_000).await;
-    fold(&app, &mut folded).await;
+    seal(&app).await;
     app.clock.advance(TimeDelta::days(30)); // December
     post(JournalKind::Spend, &here, 10_000).await;
     post(JournalKind::Deduct, &here, 5_000).await;
-    fold(&app, &mut folded).await;
-    fold(&app, &mut folded).await; // nothing twice
+    seal(&app).await;
+    seal(&app).await; // nothing twice
 
     let told = ask(&app, &admin, &format!("?region={DISTRICT}&programme=default&months=3")).await;
     assert_eq!([&told["outstanding"], &told["expected_cost"]], [&json!("750.00"), &json!("75.00")]);
@@ -94,16 +87,16 @@ both!(what_is_outstanding_is_told_by_region_and_month, async |app| {
     expiring.post(&app).await.unwrap();
     app.clock.advance(TimeDelta::days(5));
     linli::jobs::run_once(&app.state, "points_expiry").await.unwrap();
-    fold(&app, &mut folded).await;
+    seal(&app).await;
     let told = ask(&app, &admin, "").await;
     assert_eq!([&told["outstanding"], &told["redeemed_share"]], [&json!("750.00"), &json!("0.7500")]);
     assert_eq!(told["expected_cost"], "56.25");
+    assert_in_order(&app).await;
 });
 
 both!(budgets_cover_so_many_months_of_what_is_issued, async |app| {
     let admin = app.seed().staff(Role::Manager).in_region(DISTRICT).await;
     let (here, there) = (app.seed().member().await, app.seed().member().in_region(SISTER).await);
-    let mut folded = Vec::new();
     budget(&app, &admin, COMMUNITY, "50").await;
     budget(&app, &admin, STREET, "120").await;
     for (member, hours) in [(&here, 2), (&here, 20), (&there, 2)] {
@@ -113,7 +106,7 @@ both!(budgets_cover_so_many_months_of_what_is_issued, async |app| {
     let owed = pending_record(&app, &there, 40, 3600).await; // 120.00
     verify(&app, &admin, owed).await.expect_problem(409, "budget_exhausted");
     app.clock.advance(TimeDelta::days(20)); // the months before this one are whole
-    fold(&app, &mut folded).await;
+    seal(&app).await;
     let street = ask(&app, &admin, &format!("?region={STREET}")).await;
     // Sixty points in three months; 10 and 100 are left.
     assert_eq!([&street["budgets_left"], &street["months_covered"]], [&json!("110.00"), &json!(5.5)]);

@@ -416,13 +416,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ),
     // Shelves.
     get("GET /stations/{}/stock-takes", STAFF, On::StationServed),
-    send("POST /stations/{}/stock-takes", CLERK, On::StationServed, |world| {
-        json!({"note": "月末盘点", "lines": [{"goods_id": world.home().goods, "counted": 20}]})
-    }),
+    send(
+        "POST /stations/{}/stock-takes",
+        CLERK,
+        On::StationServed,
+        |world| json!({"note": "月末盘点", "lines": [{"goods_id": world.home().goods, "counted": 20}]}),
+    ),
     get("GET /stock-takes/{}", STAFF, On::StockTake),
-    send("POST /goods/{}/transfers", CLERK, On::GoodsAtStation, |world| {
-        json!({"to_station_id": world.home().partners().annex, "quantity": 1, "note": "周末活动用"})
-    }),
+    send(
+        "POST /goods/{}/transfers",
+        CLERK,
+        On::GoodsAtStation,
+        |world| json!({"to_station_id": world.home().partners().annex, "quantity": 1, "note": "周末活动用"}),
+    ),
     get("GET /stock-transfers", STAFF, On::Nothing),
     get("GET /stock-transfers/{}", STAFF, On::TransferOut),
     send("POST /stock-transfers/{}/receipt", CLERK, On::TransferIn, |_| json!({"quantity": 2, "note": "已清点"})),

@@ -96,13 +96,7 @@ async fn transfer(
     id
 }
 
-async fn take(
-    app: &TestApp,
-    region: &'static str,
-    shelf: &Shelf,
-    staff: StaffId,
-    now: DateTime<Utc>,
-) -> StockTakeId {
+async fn take(app: &TestApp, region: &'static str, shelf: &Shelf, staff: StaffId, now: DateTime<Utc>) -> StockTakeId {
     let id = StockTakeId::new();
     let row = stock_take::Model {
         id,
@@ -126,13 +120,7 @@ async fn take(
     id
 }
 
-async fn settle(
-    app: &TestApp,
-    region: &'static str,
-    staff: StaffId,
-    month: &str,
-    now: DateTime<Utc>,
-) -> SettlementId {
+async fn settle(app: &TestApp, region: &'static str, staff: StaffId, month: &str, now: DateTime<Utc>) -> SettlementId {
     let supplier = unit::Model {
         id: UnitId::new(),
         ref_id: None,

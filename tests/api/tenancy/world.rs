@@ -6,8 +6,8 @@ use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId,
-    ServiceRecordId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId,
+    RedemptionId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -19,7 +19,9 @@ use ::entity::staff::Role;
 use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
-use ::entity::{budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, session, staff, unit};
+use ::entity::{
+    budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, session, staff, unit,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::audit::Actor;
 use linli::identity::member_code;
