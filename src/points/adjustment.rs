@@ -18,6 +18,7 @@ use super::earning::{Lifetime, expires_on};
 use super::error::PointsError;
 use super::issuing::{OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
+use super::rules::refused;
 use crate::audit::Actor;
 use crate::http::{Listing, Page, PointsAmount, Problem};
 use crate::identity::Manager;
@@ -39,6 +40,8 @@ pub struct NewAdjustment {
     /// Above zero.
     pub amount: Points,
     pub reason: String,
+    /// Of a grant: the first local day without the points, after today; `None`: as the programme says.
+    pub expires_on: Option<NaiveDate>,
 }
 
 /// When, and under which journal, a step posts; drawn before the transaction.
@@ -64,6 +67,7 @@ pub async fn request(
     if manager.member == Some(new.member_id) {
         return Err(PointsError::OwnPoints);
     }
+    lasting(new, moment.today)?;
     let member = member::Entity::find_by_id(new.member_id)
         .filter(manager.subtree().covers(Expr::col((member::Entity, member::Column::RegionCode))))
         .one(db)
@@ -85,7 +89,7 @@ pub async fn request(
         created_at: moment.now,
         decided_at: None,
         round_id: None,
-        expires_on: None,
+        expires_on: new.expires_on,
     };
     let lifetime = programme::Entity::find_by_id(&new.programme).one(db).await?;
     let lifetime = lifetime
@@ -99,6 +103,17 @@ pub async fn request(
         post(db, &row, &lifetime, Actor::Staff(manager.id), moment).await?;
     }
     Ok(row)
+}
+
+/// A day on which points expire lies ahead, and only points that are given have one.
+fn lasting(new: &NewAdjustment, today: NaiveDate) -> Result<(), PointsError> {
+    match (new.expires_on, new.direction) {
+        (Some(_), Direction::Deduct) => Err(refused("expires_on", "invalid", "扣分没有到期日，请去掉此项")),
+        (Some(day), Direction::Grant) if day <= today => {
+            Err(refused("expires_on", "out_of_range", "到期日须在今天之后，请重新填写"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The second manager's word on a pending adjustment: post it, or leave it for good.
@@ -156,7 +171,7 @@ async fn post(
     moment: Moment,
 ) -> Result<(), PointsError> {
     let (kind, expires_on) = match row.direction {
-        Direction::Grant => (JournalKind::Grant, expires_on(lifetime, moment.today)),
+        Direction::Grant => (JournalKind::Grant, row.expires_on.or_else(|| expires_on(lifetime, moment.today))),
         Direction::Deduct => (JournalKind::Deduct, None),
     };
     let posting = Posting {

@@ -14,12 +14,11 @@ use sea_orm::{
 };
 
 use super::domain::Points;
-use super::due;
 use super::error::PointsError;
 use super::issuing::{Issued, OnEmpty, issue};
 use super::ledger::{self, Posting, Source};
-use super::valuation::{self, Caps, Facts, RuleBook, enclosing};
-use super::{account, bucket};
+use super::valuation::{self, Caps, Facts, RuleBook};
+use super::{account, bucket, due};
 use crate::audit::Actor;
 use crate::calendar::{Calendar, Span};
 use crate::http::FieldError;
@@ -197,6 +196,8 @@ async fn rules_in_force(
 ) -> Result<Option<(RuleBook, programme::Model)>, DbErr> {
     use rule::Column::{Category, Item, Programme, RegionCode, Subject, ValidFrom, ValidUntil};
     let facts = &earning.facts;
+    let regions =
+        crate::region::RegionCode::parse(earning.community).map_or_else(|_| Vec::new(), |code| code.enclosing());
     let of_programme: RelationDef =
         rule::Entity::belongs_to(programme::Entity).from(Programme).to(programme::Column::Code).into();
     let or_none = |column: rule::Column, value: Option<String>| {
@@ -210,7 +211,7 @@ async fn rules_in_force(
         .filter(Subject.eq(facts.subject))
         .filter(or_none(Category, facts.category.map(|category| category.to_value())))
         .filter(or_none(Item, facts.item.clone()))
-        .filter(Condition::any().add(RegionCode.is_null()).add(RegionCode.is_in(enclosing(earning.community))))
+        .filter(Condition::any().add(RegionCode.is_null()).add(RegionCode.is_in(regions)))
         .filter(ValidFrom.lte(facts.at))
         .filter(Condition::any().add(ValidUntil.is_null()).add(ValidUntil.gt(facts.at)))
         .all(db)
@@ -287,8 +288,8 @@ pub(super) async fn forget(db: &impl ConnectionTrait, source: Source<'_>) -> Res
         .map(drop)
 }
 
-/// What the member has earned in the programme by what was done within `span`, without what was reversed; what is owed
-/// for it counts.
+/// What the member has earned in the programme by what was done within `span`, paid or still owed, without what was
+/// reversed.
 async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &Span) -> Result<i64, DbErr> {
     let of_journal: RelationDef =
         entry::Entity::belongs_to(journal::Entity).from(entry::Column::JournalId).to(journal::Column::Id).into();
@@ -312,8 +313,9 @@ async fn earned_within(db: &impl ConnectionTrait, earning: &Earning<'_>, span: &
         .into_tuple()
         .one(db)
         .await?;
+    let posted = sum.flatten().unwrap_or(0);
     let owed = due::waiting_within(db, earning.programme, earning.member_id, span).await?;
-    Ok(sum.flatten().unwrap_or(0).saturating_add(owed))
+    Ok(posted.saturating_add(owed))
 }
 
 #[cfg(test)]

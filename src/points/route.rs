@@ -2,12 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::adjustment::{AdjustmentStatus, Direction, Model};
-use entity::category::Category;
-use entity::id::{AdjustmentId, JournalId, MemberId, RuleId, StaffId};
-use entity::programme::{self, Expiry};
-use entity::rule::{self, RuleBasis};
+use entity::id::{AdjustmentId, JournalId, MemberId, StaffId};
 use entity::staff::Role;
 use sea_orm::{EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
@@ -20,13 +17,12 @@ use super::adjustment::{self, Moment, NewAdjustment};
 use super::domain::Points;
 use super::error::PointsError;
 use super::query::{self, EntryView, Standing};
-use super::rules::{self, NewRule};
+use super::{programme_route, rule_route};
 use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
-use crate::http::{Call, FieldError, Instant, Line, Listing, Page, Params, PathId, PointsAmount, Problem};
+use crate::http::{Call, Line, Listing, Page, Params, PathId, PointsAmount, Problem};
 use crate::identity::{Caller, Manager, Scope, Staff};
-use crate::region::RegionCode;
 
 /// The routes of points.
 pub fn routes(config: &mut ServiceConfig) {
@@ -35,9 +31,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(my_entries)
         .service(points_of_member)
         .service(entries_of_member)
-        .service(list_programmes)
-        .service(list_rules)
-        .service(add_rule)
+        .configure(programme_route::routes)
+        .configure(rule_route::routes)
         .service(adjust)
         .service(list_adjustments)
         .service(decide)
@@ -121,195 +116,12 @@ async fn entries_of_member(
     Ok(web::Json(query::entries(state.db.read(), *id, programme.as_deref(), &page).await?))
 }
 
-/// A kind of points.
-#[derive(Serialize, ToSchema)]
-struct ProgrammeView {
-    code: String,
-    name: String,
-    /// What one point is called.
-    unit: String,
-    /// Null: everywhere.
-    region_code: Option<String>,
-    expiry: Expiry,
-    /// With expiry `months`: how many.
-    expiry_months: Option<i32>,
-}
-
-impl From<programme::Model> for ProgrammeView {
-    fn from(row: programme::Model) -> Self {
-        Self {
-            code: row.code,
-            name: row.name,
-            unit: row.unit_name,
-            region_code: row.region_code,
-            expiry: row.expiry,
-            expiry_months: row.expiry_months,
-        }
-    }
-}
-
-/// The kinds of points there are.
-#[utoipa::path(tag = "points", responses((status = 200, body = Listing<ProgrammeView>)))]
-#[get("/points/programmes")]
-async fn list_programmes(state: State, _: Caller) -> Result<web::Json<Listing<ProgrammeView>>, Problem> {
-    let rows = query::programmes(state.db.read()).await?;
-    Ok(web::Json(Listing::whole(rows).map(ProgrammeView::from)))
-}
-
-/// What a verified record earns.
-#[derive(Serialize, ToSchema)]
-struct RuleView {
-    id: RuleId,
-    programme: String,
-    /// Null: everywhere. The rule of the smallest region applies.
-    region_code: Option<String>,
-    /// Null: every category. A rule for the category goes before.
-    category: Option<String>,
-    basis: RuleBasis,
-    /// For each `per_minutes` of service, or for each event.
-    amount: Points,
-    per_minutes: Option<i32>,
-    /// At most so much per member and local day, in the whole programme.
-    cap_day: Option<Points>,
-    /// At most so much per member and local month, in the whole programme.
-    cap_month: Option<Points>,
-    version: i32,
-    valid_from: DateTime<Utc>,
-    valid_until: Option<DateTime<Utc>>,
-}
-
-impl From<rule::Model> for RuleView {
-    fn from(row: rule::Model) -> Self {
-        Self {
-            id: row.id,
-            programme: row.programme,
-            region_code: row.region_code,
-            category: row.category,
-            basis: row.basis,
-            amount: Points::from_hundredths(row.amount),
-            per_minutes: row.per_minutes,
-            cap_day: row.cap_day.map(Points::from_hundredths),
-            cap_month: row.cap_month.map(Points::from_hundredths),
-            version: row.version,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-        }
-    }
-}
-
-#[derive(Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct RuleQuery {
-    #[validate(length(max = 64))]
-    programme: Option<String>,
-    /// Those in force at this instant only.
-    at: Option<Instant>,
-    #[serde(flatten)]
-    #[validate(nested)]
-    #[param(ignore)]
-    page: Page,
-}
-
-/// The rules, newest first. For managers and auditors.
-#[utoipa::path(tag = "points", params(RuleQuery, Page), responses((status = 200, body = Listing<RuleView>)))]
-#[get("/points/rules")]
-async fn list_rules(
-    state: State,
-    caller: Caller,
-    params: Params<RuleQuery>,
-) -> Result<web::Json<Listing<RuleView>>, Problem> {
-    manager_or_auditor(&caller)?;
-    let RuleQuery { programme, at, page } = params.checked()?;
-    let listing = rules::list(state.db.read(), programme.as_deref(), at.map(Instant::get), &page).await?;
-    Ok(web::Json(listing.map(RuleView::from)))
-}
-
 pub(super) fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
     let staff = caller.staff()?;
     if staff.role != Role::Auditor {
         caller.manager()?;
     }
     Ok(staff)
-}
-
-#[derive(Deserialize, ToSchema, Validate)]
-#[serde(deny_unknown_fields)]
-struct AddRule {
-    /// `default` where it is not given.
-    #[validate(length(min = 1, max = 64))]
-    #[schema(min_length = 1, max_length = 64)]
-    programme: Option<String>,
-    /// Your own region where it is not given.
-    region_code: Option<RegionCode>,
-    /// Every category where it is not given.
-    category: Option<Category>,
-    basis: RuleBasis,
-    /// For each `per_minutes` of service, or for each event.
-    amount: PointsAmount,
-    /// With basis `time`; 30 where it is not given.
-    #[validate(range(min = 1, max = 1440))]
-    #[schema(minimum = 1, maximum = 1440)]
-    per_minutes: Option<i32>,
-    #[schema(inline)]
-    cap_day: Option<PointsAmount>,
-    #[schema(inline)]
-    cap_month: Option<PointsAmount>,
-    /// Not in the past; now where it is not given.
-    valid_from: Option<Instant>,
-    valid_until: Option<Instant>,
-}
-
-impl AddRule {
-    fn rule(self, now: DateTime<Utc>) -> Result<NewRule, Problem> {
-        let valid_from = self.valid_from.map_or(now, Instant::get);
-        let valid_until = self.valid_until.map(Instant::get);
-        let mut errors = Vec::new();
-        if valid_from < now {
-            errors.push(FieldError::new("valid_from", "out_of_range").saying("规则不能追溯，请填写现在或将来的时间"));
-        }
-        if valid_until.is_some_and(|until| until <= valid_from) {
-            errors.push(FieldError::new("valid_until", "out_of_range").saying("失效时间须晚于生效时间"));
-        }
-        if self.basis == RuleBasis::Event && self.per_minutes.is_some() {
-            errors.push(FieldError::new("per_minutes", "invalid").saying("按次计分时不填此项"));
-        }
-        if !errors.is_empty() {
-            return Err(Problem::validation(errors));
-        }
-        let per_minutes = (self.basis == RuleBasis::Time).then(|| self.per_minutes.unwrap_or(30));
-        Ok(NewRule {
-            id: RuleId::new(),
-            programme: self.programme.unwrap_or_else(|| "default".to_owned()),
-            region: self.region_code,
-            category: self.category,
-            basis: self.basis,
-            amount: self.amount.hundredths(),
-            per_minutes,
-            cap_day: self.cap_day.map(PointsAmount::hundredths),
-            cap_month: self.cap_month.map(PointsAmount::hundredths),
-            valid_from,
-            valid_until,
-        })
-    }
-}
-
-/// Add a rule, or a new version of the one for the same programme, region and category, which ends where this one begins.
-/// For managers, in their own subtree.
-#[utoipa::path(tag = "points", request_body = AddRule, responses((status = 201, body = RuleView)))]
-#[post("/points/rules")]
-async fn add_rule(state: State, call: Call<AddRule>) -> Result<HttpResponse, Problem> {
-    let manager = call.caller.manager()?;
-    let (body, once) = call.admit(async || Ok(())).await?;
-    let now = state.clock.now();
-    let new = body.rule(now)?;
-    once.run(&state, StatusCode::CREATED, async move |txn| {
-        let row = rules::add(txn, &manager, &new, now).await?;
-        let event = AuditEvent::new(Actor::Staff(manager.id), "points.rule", "rule", now).of(row.id);
-        let event = event.in_region(row.region_code.as_deref().unwrap_or_default());
-        audit::record(txn, event.with(json!({"version": row.version, "amount": row.amount}))).await?;
-        Ok::<_, PointsError>(RuleView::from(row))
-    })
-    .await
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
@@ -324,6 +136,8 @@ struct Adjust {
     amount: PointsAmount,
     #[schema(inline)]
     reason: Line<200>,
+    /// Of a grant: the first local day without the points, after today; as the programme says where it is not given.
+    expires_on: Option<NaiveDate>,
 }
 
 /// An adjustment as it is.
@@ -337,6 +151,8 @@ struct AdjustmentView {
     direction: Direction,
     amount: Points,
     reason: String,
+    /// Of a grant: the first local day without the points; null: as the programme says.
+    expires_on: Option<NaiveDate>,
     requested_by: StaffId,
     decided_by: Option<StaffId>,
     created_at: DateTime<Utc>,
@@ -353,6 +169,7 @@ impl From<Model> for AdjustmentView {
             direction: row.direction,
             amount: Points::from_hundredths(row.amount),
             reason: row.reason,
+            expires_on: row.expires_on,
             requested_by: row.requested_by,
             decided_by: row.decided_by,
             created_at: row.created_at,
@@ -381,6 +198,7 @@ async fn adjust(state: State, call: Call<Adjust>) -> Result<HttpResponse, Proble
         direction: body.direction,
         amount: Points::from_hundredths(body.amount.hundredths()),
         reason: body.reason.into(),
+        expires_on: body.expires_on,
     };
     let moment = moment(&state);
     once.run(&state, StatusCode::CREATED, async move |txn| {

@@ -12,6 +12,8 @@ use entity::rule::{Model, RuleBasis, Subject};
 use entity::service_record::Evidence;
 use sea_orm::ActiveEnum as _;
 
+use crate::region::RegionCode;
+
 /// A factor of one, in hundredths.
 const ONE: i128 = 100;
 
@@ -80,7 +82,8 @@ impl RuleBook {
 
     /// All rules that may apply in a community, best first.
     pub fn of(&self, community: &str) -> Vec<&Model> {
-        let regions = enclosing(community).into_iter().map(Some).chain([None]);
+        let regions = RegionCode::parse(community).map_or_else(|_| Vec::new(), |code| code.enclosing());
+        let regions = regions.into_iter().map(Some).chain([None]);
         regions.filter_map(|region| self.by_region.get(&region)).flatten().collect()
     }
 
@@ -93,21 +96,6 @@ impl RuleBook {
 /// The first rule that fits, of rules in the order of [`RuleBook::of`].
 pub fn best<'a>(rules: &[&'a Model], facts: &Facts) -> Option<&'a Model> {
     rules.iter().find(|rule| fits(rule, facts)).copied()
-}
-
-/// The codes of all regions that may enclose a community, the smallest first: itself, its street, district, city, province.
-pub fn enclosing(community: &str) -> Vec<String> {
-    if community.len() < 6 || !community.is_ascii() {
-        return vec![community.to_owned()];
-    }
-    let mut codes: Vec<String> = (6..=community.len()).rev().map(|digits| community[..digits].to_owned()).collect();
-    for digits in [4, 2] {
-        let code = format!("{:0<6}", &community[..digits]);
-        if !codes.contains(&code) {
-            codes.push(code);
-        }
-    }
-    codes
 }
 
 fn fits(rule: &Model, facts: &Facts) -> bool {

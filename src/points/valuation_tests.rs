@@ -84,16 +84,6 @@ fn the_smallest_region_wins_then_the_item_then_the_category_then_the_newest() {
 }
 
 #[rstest]
-#[case("130202009001", &["130202009001", "130202009", "130202", "130200", "130000"])]
-#[case("130200", &["130200", "130000"])]
-#[case("13", &["13"])]
-fn regions_enclose(#[case] community: &str, #[case] some: &[&str]) {
-    let found = enclosing(community);
-    let places: Vec<_> = some.iter().map(|code| found.iter().position(|found| found == code).unwrap()).collect();
-    assert!(places.is_sorted());
-}
-
-#[rstest]
 #[case(30, 100)]
 #[case(29, 96)]
 #[case(1, 3)]

@@ -15,10 +15,9 @@ use super::opening::insert;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::calendar::Calendar;
 use crate::identity::{Manager, Scope};
+use crate::points::programme_of;
 use crate::setting::{self, Number};
 
-/// What a fresh instance has, see `docs/adr` for points.
-const PROGRAMME: &str = "default";
 /// Minutes of grade D that one member may have on one local day.
 const MOST_MINUTES_A_DAY: Number = Number::new("service_record.grade_d_minutes_per_day", 720, 1..=1_440);
 /// How many days back a service may have begun.
@@ -62,7 +61,7 @@ pub async fn enter(
         let detail = format!("人工补登每人每天最多 {most_minutes} 分钟，当天还可补登 {left} 分钟");
         return Err(RecordError::field("ended_at", "out_of_range", detail));
     }
-    let record = insert(db, pending(manager, &member, entry, minutes)?).await?;
+    let record = insert(db, pending(db, manager, &member, entry, minutes).await?).await?;
     let event = AuditEvent::new(Actor::Staff(manager.id), "service_record.enter", "service_record", entry.now);
     let detail = json!({"member_id": member.id, "minutes": minutes});
     audit::record(db, event.of(record.id).in_region(&record.region_code).with(detail)).await?;
@@ -115,12 +114,15 @@ async fn entered_on(db: &impl ConnectionTrait, calendar: &Calendar, entry: &Entr
     Ok(sum.flatten().unwrap_or(0))
 }
 
-fn pending(
+async fn pending(
+    db: &impl ConnectionTrait,
     manager: &Manager,
     member: &member::Model,
     entry: &Entry,
     minutes: i32,
 ) -> Result<service_record::Model, RecordError> {
+    let region_code = member.region_code.clone().ok_or(RecordError::NotFound)?;
+    let programme = programme_of(db, &region_code).await?;
     Ok(service_record::Model {
         id: entry.id,
         ref_id: None,
@@ -128,7 +130,7 @@ fn pending(
         task_id: None,
         activity_id: None,
         member_id: member.id,
-        region_code: member.region_code.clone().ok_or(RecordError::NotFound)?,
+        region_code,
         unit_id: member.unit_id,
         task_region_code: None,
         category: entry.category,
@@ -142,7 +144,7 @@ fn pending(
         entered_by: Some(manager.id),
         verified_by: None,
         verified_at: None,
-        programme: PROGRAMME.to_owned(),
+        programme,
         points: None,
         rule_id: None,
         counted_at: None,

@@ -11,11 +11,12 @@ use serde_json::json;
 use super::domain::{WishStep, due_at, next_window, window_of};
 use super::error::WishError;
 use super::notice;
-use super::round::{DEFAULT_PROGRAMME, NewRound, open_round};
+use super::round::{NewRound, open_round};
 use super::service::{allowed, find, limits, lock, other_than, own, skills_of, step, window_fault};
 use crate::audit::{self, Actor, AuditEvent};
 use crate::identity::{Manager, Scope};
 use crate::notify;
+use crate::points::programme_of;
 use crate::service_record;
 use crate::task::service::{self as tasks, Window};
 
@@ -180,7 +181,8 @@ pub async fn reopen(
     own(&found, requester)?;
     let round = again(db, &found, task, window, now).await?;
     allowed(&found, WishStep::Reopen)?;
-    let days = programme::Entity::find_by_id(DEFAULT_PROGRAMME).one(db).await?.map_or(0, |found| found.reopen_days);
+    let of = programme_of(db, &found.region_code).await?;
+    let days = programme::Entity::find_by_id(of).one(db).await?.map_or(0, |found| found.reopen_days);
     let last = found.confirmed_at.and_then(|at| at.checked_add_signed(TimeDelta::days(i64::from(days))));
     if last.is_none_or(|last| last < now) {
         return Err(WishError::ReopenTooLate);

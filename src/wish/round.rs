@@ -10,11 +10,9 @@ use sea_orm::ConnectionTrait;
 use super::domain::WishStep;
 use super::error::WishError;
 use super::service::{allowed, step};
+use crate::points::programme_of;
 use crate::task::check::Point;
 use crate::task::service::{self as tasks, NewTask, Window};
-
-/// Whose points wishes earn.
-pub(super) const DEFAULT_PROGRAMME: &str = "default";
 
 /// What a published wish without one says (an imported one, put up again): nobody is recruited without knowing the risks
 /// (志愿服务条例 art. 12).
@@ -56,7 +54,7 @@ pub(super) async fn open_round(
         place_required: round.place_required,
         risk_notice: Some(risk_notice.clone()),
         priority: round.priority,
-        programme: DEFAULT_PROGRAMME.to_owned(),
+        programme: programme_of(db, &found.region_code).await?,
         difficulty: round.difficulty,
     };
     tasks::open(db, task, now).await?;

@@ -7,7 +7,9 @@ mod dues;
 mod earning;
 mod ledger;
 mod liability;
+mod programmes;
 mod proof;
+mod rules;
 pub(crate) mod seals;
 mod standing;
 

@@ -22,6 +22,7 @@ pub(super) fn bad_values(field: &Field) -> Vec<Bad> {
     bad.extend(match field.kind {
         Kind::Text => texts(field.longest),
         Kind::Amount => each(&AMOUNTS, MALFORMED),
+        Kind::Cost => each(&COSTS, MALFORMED),
         Kind::Form => each(&FORMS, MALFORMED).into_iter().chain(texts(None)).collect(),
         Kind::Word => each(&["", "nothing", "ADMIN", "a\u{0}", "\u{202e}"], MALFORMED),
         Kind::Id => each(&IDS, MALFORMED),
@@ -41,7 +42,7 @@ fn wrong_types(kind: Kind) -> Vec<Bad> {
     let not = |values: Vec<Value>, codes| values.into_iter().map(|value| (value, codes)).collect();
     let text = || vec![json!(7), json!(1.5), json!(true), json!([]), json!(["x"]), json!({}), json!({"x": 1})];
     match kind {
-        Kind::Text | Kind::Amount | Kind::Form | Kind::Instant => not(text(), WRONG_TYPE),
+        Kind::Text | Kind::Amount | Kind::Cost | Kind::Form | Kind::Instant => not(text(), WRONG_TYPE),
         Kind::Word | Kind::Id => not(text(), NO_WORD),
         Kind::Integer | Kind::Number => {
             not(vec![json!("5"), json!(true), json!([]), json!([1]), json!({})], WRONG_TYPE)
@@ -73,6 +74,8 @@ fn texts(longest: Option<usize>) -> Vec<Bad> {
     bad.push((json!("长".repeat(longest.map_or(5_000, |most| most + 1))), MALFORMED));
     bad
 }
+
+const COSTS: [&str; 9] = ["", " ", "-1", "+1", "1e2", "0.00001", "1,5", "NaN", "99999999999"];
 
 /// S-13, written as points.
 const AMOUNTS: [&str; 26] = [

@@ -110,6 +110,10 @@ pub(crate) enum On {
     Photo,
     /// A household: who belongs to it, staff of the subtree.
     Household,
+    /// A rule: staff whose subtree holds its region.
+    Rule,
+    /// A programme, by its code: staff whose subtree holds its region.
+    Programme,
     /// A message: its member.
     Message,
     /// A station: everyone.
@@ -170,6 +174,8 @@ impl On {
             Self::Merit => plot.merit.0,
             Self::Photo => plot.photo.0,
             Self::Household => plot.household.0,
+            Self::Rule => plot.rule.0,
+            Self::Programme => return plot.programme.clone(),
             Self::Message => plot.message_id.0,
             Self::Station | Self::StationInSubtree | Self::StationServed => plot.station.0,
             Self::StockTake => plot.partners().stock_take.0,
@@ -315,7 +321,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         "POST /service-records/{}/verification",
         MANAGER,
         On::Record,
-        |_| json!({"decision": "verify", "minutes": 60, "reason": "核对后下调"}),
+        |_| json!({"decision": "verify", "minutes": 60, "difficulty": 2, "organiser": true, "reason": "核对后下调"}),
     ),
     send("POST /service-records/{}/reversal", MANAGER, On::Record, reason),
     send("POST /service-records/{}/dispute", RESIDENTS, On::Record, reason),
@@ -335,14 +341,31 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /points/programmes", CALLERS, On::Nothing),
     get("GET /points/rules", MANAGER_OR_AUDITOR, On::Nothing),
     send("POST /points/rules", MANAGER, On::Nothing, |world| {
-        json!({"programme": "default", "region_code": world.home().region, "category": "neighbourly", "basis": "time",
-            "amount": "1.00", "per_minutes": 30, "cap_day": "10.00", "cap_month": "100.00",
-            "valid_from": world.hours(1), "valid_until": world.hours(1000)})
+        json!({"programme": "default", "region_code": world.home().region, "subject": "event", "category": "civility",
+            "item": "high_toss", "name": "劝阻高空抛物", "basis": "item", "amount": "1.00", "per_units": 1,
+            "factors": {"evidence": {"A": "1.20", "B": "1.00", "C": "0.80", "D": "0.50"},
+                "difficulty": ["1.00", "1.20", "1.50"], "organiser": "1.50"},
+            "cap_day": "10.00", "cap_week": "30.00", "cap_month": "100.00", "cap_rule": "500.00", "min_evidence": "C",
+            "approver": "street", "valid_from": world.hours(1), "valid_until": world.hours(1000)})
+    }),
+    send("POST /points/rules/{}/end", MANAGER, On::Rule, |world| json!({"valid_until": world.hours(500)})),
+    get("GET /points/rules/check", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /points/programmes", MANAGER, On::Nothing, |world| {
+        json!({"code": "fufen", "name": "福分", "unit": "福分", "region_code": world.home().region, "expiry": "months",
+            "expiry_months": 24, "expiry_years": 0, "notice_days": 30, "reopen_days": 7, "negative_allowed": true,
+            "budget_required": false, "households_pool": true, "account_cap": "1500.00", "gifts_allowed": true,
+            "gift_cap_day": "10.00", "gift_cap_receiver": "50.00", "point_cost": "0.0100"})
+    }),
+    send("PATCH /points/programmes/{}", MANAGER, On::Programme, |_| {
+        json!({"name": "福分", "unit": "福分", "expiry": "year_end", "expiry_years": 1, "notice_days": 15,
+            "reopen_days": 5, "negative_allowed": true, "budget_required": false, "households_pool": true,
+            "account_cap": "1500.00", "gifts_allowed": true, "gift_cap_day": "10.00", "gift_cap_receiver": "50.00",
+            "point_cost": "0.0100"})
     }),
     get("GET /points/adjustments", MANAGER_OR_AUDITOR, On::Nothing),
     send("POST /points/adjustments", MANAGER, On::Nothing, |world| {
         json!({"member_id": world.bystander.id, "programme": "default", "direction": "grant", "amount": "5.00",
-            "reason": "活动补发"})
+            "reason": "活动补发", "expires_on": "2027-12-31"})
     }),
     send("POST /points/adjustments/{}/approval", MANAGER, On::Adjustment, |_| json!({"decision": "reject"})),
     get("GET /points/budgets", MANAGER_OR_AUDITOR, On::Nothing),

@@ -7,7 +7,7 @@ use ::entity::claim::{self, ClaimStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
     AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId,
-    RedemptionId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
+    RedemptionId, RuleId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -20,7 +20,8 @@ use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
 use ::entity::{
-    budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, session, staff, unit,
+    budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, programme, rule,
+    session, staff, unit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use linli::audit::Actor;
@@ -73,6 +74,8 @@ pub(crate) struct Plot {
     pub(crate) photo: PhotoId,
     /// Of the resident alone.
     pub(crate) household: HouseholdId,
+    pub(crate) rule: RuleId,
+    pub(crate) programme: String,
     /// Title and words of the wish, as its task shows them to the district.
     pub(crate) wish_words: String,
     /// Where the resident lives.
@@ -326,6 +329,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         merit_words: format!("{mark}善举金丝雀"),
         photo: PhotoId::new(),
         household: HouseholdId::new(),
+        rule: RuleId::new(),
+        programme: format!("p-{region}-{}", place as u8),
         wish_words: format!("{mark}心愿金丝雀"),
         address: format!("{mark}金丝雀胡同 7 号"),
         message: format!("{mark}信箱金丝雀"),
@@ -351,6 +356,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![photo_content::ActiveModel { photo_id: Set(plot.photo), sealed: Set(sealed) }]).await;
     seed.insert(vec![household_of(app, &plot)]).await;
     seed.insert(vec![place_of(app, &plot)]).await;
+    seed.insert(vec![programme_of(app, &plot)]).await;
+    seed.insert(vec![rule_of(app, &plot)]).await;
     seed.insert(vec![message_of(app, &plot)]).await;
     seed.insert(vec![score_of(app, &plot)]).await;
     plot
@@ -574,6 +581,38 @@ fn redemption_of(app: &TestApp, plot: &Plot) -> redemption::ActiveModel {
         fulfilled_by: Set(None),
         ended_at: Set(None),
         reason: Set(None),
+        ..Default::default()
+    }
+}
+
+/// Points of this place alone.
+fn programme_of(app: &TestApp, plot: &Plot) -> programme::ActiveModel {
+    let now = app.clock.now();
+    programme::ActiveModel {
+        code: Set(plot.programme.clone()),
+        name: Set("福分".to_owned()),
+        unit_name: Set("福分".to_owned()),
+        region_code: Set(Some(plot.region.to_owned())),
+        expiry: Set(programme::Expiry::Never),
+        reopen_days: Set(7),
+        created_at: Set(now),
+        ..Default::default()
+    }
+}
+
+/// What nothing earns by: a household's score.
+fn rule_of(app: &TestApp, plot: &Plot) -> rule::ActiveModel {
+    let now = app.clock.now();
+    rule::ActiveModel {
+        id: Set(plot.rule),
+        programme: Set(plot.programme.clone()),
+        region_code: Set(Some(plot.region.to_owned())),
+        subject: Set(rule::Subject::HouseholdScore),
+        basis: Set(rule::RuleBasis::Event),
+        amount: Set(100),
+        version: Set(1),
+        valid_from: Set(now - TimeDelta::hours(1)),
+        created_at: Set(now),
         ..Default::default()
     }
 }
