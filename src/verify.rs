@@ -68,6 +68,8 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         crate::points::verify::CHECKS,
         crate::redemption::verify::CHECKS,
         crate::redemption::stock::verify::CHECKS,
+        crate::redemption::voucher::verify::CHECKS,
+        crate::redemption::settlement::verify::CHECKS,
         crate::service_record::verify::CHECKS,
         crate::task::verify::CHECKS,
         crate::wish::verify::CHECKS,

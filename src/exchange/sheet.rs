@@ -93,7 +93,14 @@ impl Sheet {
         if file.metadata()?.len() > limits.packed {
             return Err(SheetError::TooLarge("文件大小"));
         }
-        let mut reader = BufReader::new(file);
+        Self::read_from(BufReader::new(file), limits)
+    }
+
+    /// Reads the first sheet of a workbook whose size is known to be within the limits.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn read_from<R: Read + Seek>(mut reader: R, limits: &SheetLimits) -> Result<Self, SheetError> {
         weigh(&mut reader, limits)?;
         reader.rewind()?;
         let mut book: Xlsx<_> = Xlsx::new(reader)?;
@@ -104,7 +111,7 @@ impl Sheet {
         Ok(sheet)
     }
 
-    fn fill(&mut self, book: &mut Xlsx<BufReader<File>>, name: &str, limits: &SheetLimits) -> Result<(), SheetError> {
+    fn fill<R: Read + Seek>(&mut self, book: &mut Xlsx<R>, name: &str, limits: &SheetLimits) -> Result<(), SheetError> {
         let mut cells = book.worksheet_cells_reader(name)?;
         let (mut row, mut width) = (None, 0);
         while let Some(cell) = cells.next_cell()? {

@@ -22,7 +22,9 @@ use crate::identity::Caller;
 ///
 /// The handler then proves the role (403, see [`Caller`]) and calls [`Call::admit`] or [`Call::admit_keyed`], which does the
 /// rest of the contract's order: 404, 400 `idempotency_key_required`, 422.
-pub struct Call<T> {
+///
+/// A body has at most `LIMIT` bytes: more than usual only where a list comes in.
+pub struct Call<T, const LIMIT: usize = { body::LIMIT_BYTES }> {
     /// Who is calling.
     pub caller: Caller,
     body: Value,
@@ -38,7 +40,7 @@ enum KeyHeader {
     IllFormed,
 }
 
-impl<T: DeserializeOwned + Validate> Call<T> {
+impl<T: DeserializeOwned + Validate, const LIMIT: usize> Call<T, LIMIT> {
     /// The body and what makes the effect happen once; a key is honoured if there is one.
     ///
     /// `exists` answers the 404 of the path's object; it runs only where key or body are refused.
@@ -86,7 +88,7 @@ impl<T: DeserializeOwned + Validate> Call<T> {
     }
 }
 
-impl<T> FromRequest for Call<T> {
+impl<T, const LIMIT: usize> FromRequest for Call<T, LIMIT> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -94,7 +96,7 @@ impl<T> FromRequest for Call<T> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let caller = Caller::from_request(&request, &mut payload).await?;
-            let body = body::read_json(&request, payload, body::LIMIT_BYTES).await?;
+            let body = body::read_json(&request, payload, LIMIT).await?;
             let (method, path) = (request.method().as_str().to_owned(), request.path().to_owned());
             Ok(Self { caller, body, key: key_header(&request), method, path, kind: PhantomData })
         })

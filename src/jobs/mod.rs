@@ -66,6 +66,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),
     },
     Job {
+        name: "voucher_expiry",
+        every: Duration::from_mins(10),
+        run: |state, lease| Box::pin(crate::redemption::voucher::sweep::run(state, lease)),
+    },
+    Job {
         name: "ranking",
         every: Duration::from_secs(10),
         run: |state, lease| Box::pin(crate::ranking::job::run(state, lease)),

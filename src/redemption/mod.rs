@@ -16,10 +16,12 @@ mod goods_route;
 pub mod query;
 mod route;
 pub mod service;
+pub mod settlement;
 mod sheet;
 pub mod stock;
 mod trail;
 pub mod verify;
+pub mod voucher;
 
 pub use domain::SOURCE;
 pub use error::RedemptionError;
@@ -31,4 +33,6 @@ pub fn routes(config: &mut ServiceConfig) {
     goods_route::routes(config);
     route::routes(config);
     stock::routes(config);
+    voucher::routes(config);
+    settlement::routes(config);
 }

@@ -25,6 +25,9 @@ pub enum StockError {
     /// Of these none lies on a shelf.
     #[error("服务和礼券没有可调拨的实物，请选择实物兑换品")]
     NotOnShelf,
+    /// Codes are no pieces: they come in by lists.
+    #[error("该兑换品不是礼券，不能导入券码，请选择类别为礼券的兑换品")]
+    NoVouchers,
     #[error("该调拨单{at}，不能再{step}，请刷新后查看", at = words(*.at))]
     InvalidTransition { at: TransferStatus, step: &'static str },
     #[error(transparent)]
@@ -32,7 +35,11 @@ pub enum StockError {
 }
 
 impl StockError {
-    pub(super) fn field(field: impl Into<Cow<'static, str>>, code: &'static str, detail: &'static str) -> Self {
+    pub(in crate::redemption) fn field(
+        field: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        detail: &'static str,
+    ) -> Self {
         Self::Field { field: field.into(), code, detail }
     }
 }
@@ -64,6 +71,7 @@ impl From<StockError> for Problem {
             StockError::StockReserved { .. } => Self::conflict("stock_reserved", detail),
             StockError::OutOfStock { .. } => Self::conflict("out_of_stock", detail),
             StockError::NotOnShelf => Self::conflict("not_on_shelf", detail),
+            StockError::NoVouchers => Self::conflict("no_vouchers", detail),
             StockError::InvalidTransition { .. } => Self::conflict("invalid_transition", detail),
             StockError::Db(cause) => cause.into(),
         }
