@@ -1,7 +1,9 @@
 //! What stations do with partners: vouchers, stock takes, transfers, settlements.
 
+mod settlement;
 mod stock_take;
 mod transfer;
+mod voucher;
 
 use ::entity::staff::Role;
 use serde_json::{Value, json};

@@ -456,6 +456,29 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /stock-transfers/{}", STAFF, On::TransferOut),
     send("POST /stock-transfers/{}/receipt", CLERK, On::TransferIn, |_| json!({"quantity": 2, "note": "已清点"})),
     send("POST /stock-transfers/{}/cancellation", CLERK, On::TransferOut, reason),
+    // Vouchers.
+    get("GET /goods/{}/vouchers", STAFF, On::GoodsAtStation),
+    send(
+        "POST /goods/{}/vouchers",
+        CLERK,
+        On::GoodsAtStation,
+        |_| json!({"codes": ["AB-1234-5678"], "expires_on": "2099-12-31"}),
+    ),
+    get("POST /goods/{}/voucher-files", CLERK, On::GoodsAtStation),
+    send("POST /redemptions/{}/voucher-disclosure", CLERK, On::RedemptionAtStation, reason),
+    // Settlements.
+    get("GET /settlements", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /settlements", MANAGER, On::Nothing, |world| {
+        json!({"month": "2026-01", "region_code": world.home().region})
+    }),
+    get("GET /settlements/{}", MANAGER_OR_AUDITOR, On::Settlement),
+    get("GET /settlements/{}/lines", MANAGER_OR_AUDITOR, On::Settlement),
+    send(
+        "POST /settlements/{}/payment",
+        MANAGER,
+        On::Settlement,
+        |_| json!({"paid_on": "2026-01-31", "reference": "银付 0017"}),
+    ),
     // Boards.
     get("GET /rankings", EVERYONE, On::Nothing),
     // Wishes.
