@@ -12,6 +12,6 @@ pub mod service;
 pub mod verify;
 
 pub use error::HouseholdError;
-pub use purse::{joined, members_of, of, purse};
+pub use purse::{joined, lock, members_of, of, purse};
 pub use route::routes;
 pub use service::forget;

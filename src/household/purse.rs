@@ -2,8 +2,10 @@
 
 use entity::household_member::{Column, Entity, MembershipStatus, Model};
 use entity::id::{HouseholdId, MemberId};
-use entity::{member, programme};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use entity::{household, member, programme};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 /// Who pays for what `spender` redeems in a programme, in this order: the spender; then, where the programme lets
 /// households pool, whoever of the household has agreed to it, in order of joining. Never empty.
@@ -34,6 +36,17 @@ pub async fn members_of(db: &impl ConnectionTrait, member: MemberId) -> Result<V
         None => Ok(vec![member]),
         Some(household) => Ok(joined(db, household).await?.into_iter().map(|row| row.member_id).collect()),
     }
+}
+
+/// [`members_of`], with the household's row locked to the end of the transaction: two who count what its members have
+/// together see each other. Taken before the balances of members.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(db: &impl ConnectionTrait, member: MemberId) -> Result<Vec<MemberId>, DbErr> {
+    let Some(household) = of(db, member).await? else { return Ok(vec![member]) };
+    household::Entity::find_by_id(household).lock_exclusive().one(db).await?;
+    Ok(joined(db, household).await?.into_iter().map(|row| row.member_id).collect())
 }
 
 /// The household that a member belongs to.

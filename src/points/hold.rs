@@ -3,6 +3,7 @@
 use entity::account::AccountKind;
 use entity::balance;
 use entity::hold::{self, HoldStatus};
+use entity::id::MemberId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -82,6 +83,27 @@ async fn open_in_one(db: &impl ConnectionTrait, posting: &Posting<'_>) -> Result
     ];
     let opened = db.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, OPEN, values)).await?;
     Ok(opened.rows_affected() == 1)
+}
+
+/// What each of `members` has available in the template's programme, in the order given, once what is over has expired.
+/// Their balance rows are locked from here to the end of the transaction, in the order of account ids, so that two who look
+/// at the same accounts cannot wait for each other.
+///
+/// # Errors
+/// The database's.
+pub async fn available(
+    db: &impl ConnectionTrait,
+    template: &Posting<'_>,
+    members: &[MemberId],
+) -> Result<Vec<Points>, PointsError> {
+    let mut order: Vec<(usize, MemberId)> = members.iter().copied().enumerate().collect();
+    order.sort_by_key(|(_, member)| account::of_member(template.programme, *member));
+    let mut found = vec![Points::ZERO; members.len()];
+    for (at, member_id) in order {
+        let settled = bucket::settle(db, &Posting { member_id, ..*template }).await?;
+        found[at] = settled.map_or(Points::ZERO, |(row, _)| Points::from_hundredths(row.balance - row.held));
+    }
+    Ok(found)
 }
 
 /// Spends what is held for the posting's source.

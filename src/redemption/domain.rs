@@ -9,6 +9,11 @@ pub const SOURCE: &str = "redemption";
 /// The `source_kind` of the journal that gives the points back.
 pub(super) const REFUND: &str = "redemption_refund";
 
+/// The `source_kind` of what one of several payers holds and spends; the id is the share's.
+pub const SHARE: &str = "redemption_share";
+/// The `source_kind` of the journal that gives a share back.
+pub(super) const SHARE_REFUND: &str = "redemption_share_refund";
+
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_SYMBOLS: usize = 8;
 
@@ -19,6 +24,8 @@ pub enum RedemptionStep {
     Cancel,
     Expire,
     Refund,
+    /// Another time for what is booked.
+    Rebook,
 }
 
 impl RedemptionStep {
@@ -26,13 +33,17 @@ impl RedemptionStep {
     pub const fn apply_to(self, at: RedemptionStatus) -> Option<RedemptionStatus> {
         use RedemptionStatus::{Cancelled, Expired, Fulfilled, Refunded, Reserved};
         match (at, self) {
+            (Reserved, Self::Rebook) => Some(Reserved),
             (Reserved, Self::Fulfil) => Some(Fulfilled),
             (Reserved, Self::Cancel) => Some(Cancelled),
             (Reserved, Self::Expire) => Some(Expired),
             (Fulfilled, Self::Refund) => Some(Refunded),
             (Reserved, Self::Refund)
-            | (Fulfilled, Self::Fulfil | Self::Cancel | Self::Expire)
-            | (Refunded | Cancelled | Expired, Self::Fulfil | Self::Cancel | Self::Expire | Self::Refund) => None,
+            | (Fulfilled, Self::Fulfil | Self::Cancel | Self::Expire | Self::Rebook)
+            | (
+                Refunded | Cancelled | Expired,
+                Self::Fulfil | Self::Cancel | Self::Expire | Self::Refund | Self::Rebook,
+            ) => None,
         }
     }
 
@@ -43,6 +54,7 @@ impl RedemptionStep {
             Self::Cancel => "取消",
             Self::Expire => "到期处理",
             Self::Refund => "退回",
+            Self::Rebook => "改约",
         }
     }
 }
@@ -101,7 +113,9 @@ mod tests {
     #[test]
     fn only_what_is_reserved_moves_and_only_what_was_handed_out_comes_back() {
         use RedemptionStatus::{Cancelled, Expired, Fulfilled, Refunded, Reserved};
-        let steps = [RedemptionStep::Fulfil, RedemptionStep::Cancel, RedemptionStep::Expire, RedemptionStep::Refund];
+        use RedemptionStep::Rebook;
+        let steps =
+            [RedemptionStep::Fulfil, RedemptionStep::Cancel, RedemptionStep::Expire, RedemptionStep::Refund, Rebook];
         let allowed: Vec<_> = [Reserved, Fulfilled, Refunded, Cancelled, Expired]
             .into_iter()
             .flat_map(|at| steps.map(|step| (at, step, step.apply_to(at))))
@@ -113,6 +127,7 @@ mod tests {
                 (Reserved, RedemptionStep::Fulfil, Fulfilled),
                 (Reserved, RedemptionStep::Cancel, Cancelled),
                 (Reserved, RedemptionStep::Expire, Expired),
+                (Reserved, Rebook, Reserved),
                 (Fulfilled, RedemptionStep::Refund, Refunded),
             ]
         );

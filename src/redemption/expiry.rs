@@ -45,13 +45,19 @@ pub async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
 /// False where somebody was faster.
 async fn expire(state: &AppState, id: RedemptionId) -> Result<bool, JobError> {
     let now = state.clock.now();
-    let moment = Moment { journal_id: JournalId::new(), actor: Actor::System, now, today: state.calendar.day_of(now) };
+    let calendar = state.calendar;
+    let moment =
+        Moment { journal_id: JournalId::new(), actor: Actor::System, now, today: calendar.day_of(now), calendar };
     let outcome = state
         .db
         .write(async move |txn| {
-            let row = service::give_up(txn, &Scope::System, id, RedemptionStep::Expire, None, &moment).await?;
-            let words = "您预约的兑换超过领取期限，已自动取消，积分已退回可用余额。如仍需要，请重新兑换。";
-            tell(txn, &row, "redemption.expired", "兑换已过期", words, now).await
+            let basket = service::give_up(txn, &Scope::System, id, RedemptionStep::Expire, None, &moment).await?;
+            let words = if basket.lines.iter().any(|line| line.slot.is_some()) {
+                "您预约的服务已过时段，没有核销记录，已自动取消，积分已退回可用余额。如仍需要，请重新预约；如已接受服务，请联系站点。"
+            } else {
+                "您预约的兑换超过领取期限，已自动取消，积分已退回可用余额。如仍需要，请重新兑换。"
+            };
+            tell(txn, &basket.row, "redemption.expired", "兑换已过期", words, now).await
         })
         .await;
     match outcome {

@@ -9,8 +9,8 @@ use entity::{programme, station, unit};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _,
+    QuerySelect as _, RelationDef,
 };
 
 use super::error::{Foreign, RedemptionError};
@@ -230,17 +230,32 @@ pub async fn move_stock(
     Ok((row, stock, region))
 }
 
-/// How many of the goods wait to be picked up.
+/// How many of the goods lie there for those who come to pick them up, whichever line they stand in.
 async fn reserved(db: &impl ConnectionTrait, goods: GoodsId) -> Result<i64, RedemptionError> {
-    let sum: Option<Option<i64>> = redemption::Entity::find()
+    use entity::redemption_line::{Column as Further, Entity as Lines};
+    let waits = || redemption::Column::Status.eq(RedemptionStatus::Reserved);
+    let first: Option<Option<i64>> = redemption::Entity::find()
         .select_only()
         .column_as(Expr::col(redemption::Column::Quantity).sum().cast_as("bigint"), "reserved")
         .filter(redemption::Column::GoodsId.eq(goods))
-        .filter(redemption::Column::Status.eq(RedemptionStatus::Reserved))
+        .filter(redemption::Column::SlotId.is_null())
+        .filter(waits())
         .into_tuple()
         .one(db)
         .await?;
-    Ok(sum.flatten().unwrap_or(0))
+    let whole: RelationDef =
+        Lines::belongs_to(redemption::Entity).from(Further::RedemptionId).to(redemption::Column::Id).into();
+    let further: Option<Option<i64>> = Lines::find()
+        .select_only()
+        .column_as(Expr::col((Lines, Further::Quantity)).sum().cast_as("bigint"), "reserved")
+        .join(JoinType::InnerJoin, whole)
+        .filter(Further::GoodsId.eq(goods))
+        .filter(Further::SlotId.is_null())
+        .filter(waits())
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(first.flatten().unwrap_or(0) + further.flatten().unwrap_or(0))
 }
 
 async fn record(

@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::error::RedemptionError;
 use super::goods::{at_station, stations_in};
+use super::lines::{Basket, named};
 use crate::http::{Listing, Page, Problem};
 use crate::identity::Scope;
 use crate::region::Subtree;
@@ -124,7 +125,7 @@ pub async fn redemptions(
     scope: &Scope,
     filter: &RedemptionFilter,
     page: &Page,
-) -> Result<Listing<redemption::Model>, Problem> {
+) -> Result<Listing<Basket>, Problem> {
     use redemption::{Column, Entity};
     let mut query = Entity::find().filter(scope.owned((Entity, Column::MemberId), (Entity, Column::RegionCode)));
     if let Some(station) = &filter.station {
@@ -142,6 +143,7 @@ pub async fn redemptions(
     if let Some(after) = page.after::<RedemptionId>()? {
         query = query.filter(Column::Id.lt(after));
     }
-    let rows = query.order_by_desc(Column::Id).limit(page.limit() + 1).all(db).await?;
-    Ok(Listing::cut(rows, page, |last| last.id))
+    let rows = named(query.order_by_desc(Column::Id).limit(page.limit() + 1)).all(db).await?;
+    let Listing { items, next_cursor } = Listing::cut(rows, page, |last| last.row.id);
+    Ok(Listing { items: Basket::all(db, items).await?, next_cursor })
 }

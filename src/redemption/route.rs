@@ -3,26 +3,30 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
-use entity::id::{GoodsId, JournalId, MemberId, RedemptionId, StationId};
-use entity::redemption::{Model, RedemptionChannel, RedemptionStatus};
-use serde::{Deserialize, Serialize};
+use entity::id::{GoodsId, JournalId, MemberId, RedemptionId, SlotId};
+use entity::redemption::{Model, RedemptionStatus};
+use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
+use super::basket_body::{Wanted, WantedLine};
+use super::booking;
 use super::domain::{RedemptionStep, new_code};
 use super::error::RedemptionError;
+use super::order::Order;
+use super::payment::PayWith;
 use super::query::{self, RedemptionFilter};
-use super::service::{self, Moment, Order};
+use super::service::{self, Moment};
 use super::trail::Witness;
+use super::view::RedemptionView;
 use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
 use crate::http::{Call, Line, Listing, Page, Params, PathId, Problem};
 use crate::identity::{Caller, Scope, member_code};
 use crate::notify::{self, Message};
-use crate::points::Points;
 use crate::region::RegionCode;
 
 /// The routes of redemptions.
@@ -33,94 +37,70 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(sell)
         .service(cancel)
         .service(refund)
+        .service(rebook)
         .service(list_redemptions)
         .service(list_my_redemptions)
         .service(get_redemption);
 }
 
-/// A redemption. `code` is shown to its member only, while it is reserved.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct RedemptionView {
-    id: RedemptionId,
-    /// The id it was imported under.
-    r#ref: Option<String>,
-    status: RedemptionStatus,
-    /// What the member shows at the station.
-    code: Option<String>,
-    member_id: MemberId,
-    goods_id: GoodsId,
-    station_id: StationId,
-    programme: String,
-    quantity: i32,
-    /// In all.
-    points: Points,
-    channel: RedemptionChannel,
-    created_at: DateTime<Utc>,
-    /// Until when it can be picked up.
-    expires_at: Option<DateTime<Utc>>,
-    fulfilled_at: Option<DateTime<Utc>>,
-    /// When it was cancelled, expired or refunded.
-    ended_at: Option<DateTime<Utc>>,
-    reason: Option<String>,
-}
-
-impl RedemptionView {
-    fn new(row: Model, to_its_member: bool) -> Self {
-        let shown = to_its_member && row.status == RedemptionStatus::Reserved;
-        Self {
-            id: row.id,
-            r#ref: row.ref_id,
-            status: row.status,
-            code: row.code.filter(|_| shown),
-            member_id: row.member_id,
-            goods_id: row.goods_id,
-            station_id: row.station_id,
-            programme: row.programme,
-            quantity: row.quantity,
-            points: Points::from_hundredths(row.points),
-            channel: row.channel,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            fulfilled_at: row.fulfilled_at,
-            ended_at: row.ended_at,
-            reason: row.reason,
-        }
-    }
-}
-
-fn moment(state: &State, actor: Actor) -> Moment {
+pub(super) fn moment(state: &State, actor: Actor) -> Moment {
     let now = state.clock.now();
-    Moment { journal_id: JournalId::new(), actor, now, today: state.calendar.day_of(now) }
+    let calendar = state.calendar;
+    Moment { journal_id: JournalId::new(), actor, now, today: calendar.day_of(now), calendar }
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[validate(schema(function = "reads"))]
 struct Reserve {
-    goods_id: GoodsId,
+    /// With `quantity`: one line. Instead of `lines`.
+    goods_id: Option<GoodsId>,
     #[validate(range(min = 1, max = 1000))]
     #[schema(minimum = 1, maximum = 1000)]
-    quantity: i32,
+    quantity: Option<i32>,
+    /// Of a service with times to book: one of its slots.
+    slot_id: Option<SlotId>,
+    /// Several lines, of one station and one programme, each of other goods or another slot: all of them or none.
+    #[validate(length(min = 1, max = 20), nested)]
+    #[schema(min_items = 1, max_items = 20)]
+    lines: Option<Vec<WantedLine>>,
+    /// `own` where it is not given.
+    #[serde(default)]
+    pay_with: PayWith,
+}
+
+impl Reserve {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { goods_id: self.goods_id, quantity: self.quantity, slot_id: self.slot_id, lines: self.lines.as_deref() }
+    }
+}
+
+fn reads(body: &Reserve) -> Result<(), ValidationError> {
+    body.wanted().read().map(drop)
 }
 
 /// Reserve goods: the points are held and the goods kept until `expires_at`. For members.
 ///
-/// 409 `out_of_stock`, `insufficient_points`, `limit_reached`; 404 for goods that are not on offer.
+/// Either `goods_id` and `quantity`, or `lines`. 409 `out_of_stock`, `insufficient_points`, `limit_reached`, `slot_closed`; 404 for
+/// goods that are not on offer; 422 with the line's index for lines that do not go together.
 #[utoipa::path(tag = "redemption", params(RequiredKey), request_body = Reserve, responses((status = 201, body = RedemptionView)))]
 #[post("/redemptions")]
 async fn reserve(state: State, call: Call<Reserve>) -> Result<HttpResponse, Problem> {
     let member = call.caller.resident()?;
     let (body, once) = call.admit_keyed(async || Ok(())).await?;
     let moment = moment(&state, Actor::Member(member.id));
+    let (lines, listed) = body.wanted().read().unwrap_or_default(); // read before, to be admitted
     let order = Order {
         id: RedemptionId::new(),
-        goods_id: body.goods_id,
         member_id: member.id,
-        quantity: body.quantity,
+        lines,
+        listed,
+        pay_with: body.pay_with,
         code: new_code(),
     };
     once.run(&state, StatusCode::CREATED, async move |txn| {
-        let row = service::reserve(txn, &order, &moment).await?;
-        Ok::<_, RedemptionError>(RedemptionView::new(row, true))
+        let basket = service::reserve(txn, &order, &moment).await?;
+        Ok::<_, RedemptionError>(RedemptionView::new(basket, true))
     })
     .await
 }
@@ -145,8 +125,8 @@ async fn fulfil(state: State, call: Call<Fulfil>) -> Result<HttpResponse, Proble
     let seen = witness.clone();
     let answer = once
         .run(&state, StatusCode::OK, async move |txn| {
-            let row = seen.see(service::fulfil(txn, &clerk, &body.code, &moment).await)?;
-            Ok::<_, RedemptionError>(RedemptionView::new(row, false))
+            let basket = seen.see(service::fulfil(txn, &clerk, &body.code, &moment).await)?;
+            Ok::<_, RedemptionError>(RedemptionView::new(basket, false))
         })
         .await;
     witness.testify(&state, staff, "redemption.fulfil", moment.now).await?;
@@ -155,15 +135,36 @@ async fn fulfil(state: State, call: Call<Fulfil>) -> Result<HttpResponse, Proble
 
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[validate(schema(function = "sells"))]
 struct Sell {
     /// What the member shows, see `GET /me/code`.
     #[validate(length(min = 1, max = 64))]
     #[schema(min_length = 1, max_length = 64)]
     member_code: String,
-    goods_id: GoodsId,
+    /// With `quantity`: one line. Instead of `lines`.
+    goods_id: Option<GoodsId>,
     #[validate(range(min = 1, max = 1000))]
     #[schema(minimum = 1, maximum = 1000)]
-    quantity: i32,
+    quantity: Option<i32>,
+    /// Of a service with times to book: one of its slots.
+    slot_id: Option<SlotId>,
+    /// Several lines, of this station and one programme, each of other goods or another slot: all of them or none.
+    #[validate(length(min = 1, max = 20), nested)]
+    #[schema(min_items = 1, max_items = 20)]
+    lines: Option<Vec<WantedLine>>,
+    /// `own` where it is not given.
+    #[serde(default)]
+    pay_with: PayWith,
+}
+
+impl Sell {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { goods_id: self.goods_id, quantity: self.quantity, slot_id: self.slot_id, lines: self.lines.as_deref() }
+    }
+}
+
+fn sells(body: &Sell) -> Result<(), ValidationError> {
+    body.wanted().read().map(drop)
 }
 
 /// Redeem at the counter, by the member's code, in one step. For clerks of that station.
@@ -176,6 +177,7 @@ async fn sell(state: State, call: Call<Sell>) -> Result<HttpResponse, Problem> {
     let (body, once) = call.admit_keyed(async || Ok(())).await?;
     let moment = moment(&state, Actor::Staff(clerk.id));
     let (id, keys) = (RedemptionId::new(), state.keys.clone());
+    let (lines, listed) = body.wanted().read().unwrap_or_default(); // read before, to be admitted
     let (witness, staff) = (Witness::default(), clerk.id);
     let seen = witness.clone();
     let answer = once
@@ -186,9 +188,10 @@ async fn sell(state: State, call: Call<Sell>) -> Result<HttpResponse, Problem> {
             if clerk.member == Some(member_id) {
                 return Err(RedemptionError::SecondPerson);
             }
-            let order = Order { id, goods_id: body.goods_id, member_id, quantity: body.quantity, code: String::new() };
-            let row = seen.see(service::sell(txn, &clerk, &order, &moment).await)?;
-            Ok(RedemptionView::new(row, false))
+            let (lines, pay_with) = (lines.clone(), body.pay_with);
+            let order = Order { id, member_id, lines, listed, pay_with, code: String::new() };
+            let basket = seen.see(service::sell(txn, &clerk, &order, &moment).await)?;
+            Ok(RedemptionView::new(basket, false))
         })
         .await;
     witness.testify(&state, staff, "redemption.sell", moment.now).await?;
@@ -220,12 +223,12 @@ async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> R
         .run(&state, StatusCode::OK, async move |txn| {
             seen.see(service::find_served(txn, &scope, clerk.as_deref(), *id).await)?;
             let reason = body.reason.as_ref().map(ToString::to_string);
-            let row = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
+            let basket = service::give_up(txn, &scope, *id, RedemptionStep::Cancel, reason, &moment).await?;
             if clerk.is_some() {
                 let words = "站点取消了您预约的兑换，积分已退回可用余额。如有疑问，请与站点联系。";
-                tell(txn, &row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
+                tell(txn, &basket.row, "redemption.cancelled", "兑换已取消", words, moment.now).await?;
             }
-            Ok::<_, RedemptionError>(RedemptionView::new(row, clerk.is_none()))
+            Ok::<_, RedemptionError>(RedemptionView::new(basket, clerk.is_none()))
         })
         .await;
     if let Some(staff) = staff {
@@ -254,17 +257,15 @@ async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> R
     let seen = witness.clone();
     let answer = once
         .run(&state, StatusCode::OK, async move |txn| {
-            let found = seen.see(service::find_served(txn, &scope, Some(&manager), *id).await)?;
-            if manager.member == Some(found.member_id) {
-                return Err(RedemptionError::SecondPerson);
-            }
-            let row = service::refund(txn, &scope, *id, body.reason.to_string(), &moment).await?;
+            seen.see(service::find_served(txn, &scope, Some(&manager), *id).await)?;
+            let basket = service::refund(txn, &scope, &manager, *id, body.reason.to_string(), &moment).await?;
+            let row = &basket.row;
             let event = AuditEvent::new(moment.actor, "redemption.refund", "redemption", moment.now);
             let event = event.of(row.id).in_region(&row.region_code).with(json!({"points": row.points}));
             audit::record(txn, event).await?;
             let words = "兑换已退回，积分已回到您的账户，可在积分明细中查看。";
-            tell(txn, &row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
-            Ok(RedemptionView::new(row, false))
+            tell(txn, row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
+            Ok::<_, RedemptionError>(RedemptionView::new(basket, false))
         })
         .await;
     witness.testify(&state, staff, "redemption.refund", moment.now).await?;
@@ -281,6 +282,36 @@ pub(super) async fn tell(
 ) -> Result<(), RedemptionError> {
     let message = Message::new(kind, title, body).about("redemption", row.id);
     Ok(notify::tell(db, row.member_id, message, now).await?)
+}
+
+#[derive(Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+struct Rebook {
+    /// Another slot of the same service.
+    slot_id: SlotId,
+    /// Which line, where several are booked: 1, 2, 3 …
+    #[validate(range(min = 1, max = 20))]
+    #[schema(minimum = 1, maximum = 20)]
+    line: Option<i32>,
+}
+
+/// Change a booked time for another one, before it begins. For its member.
+///
+/// 409 `out_of_stock` where the other one is full, `slot_closed` where either has begun or the other is closed.
+#[utoipa::path(tag = "redemption", params(("redemption_id" = RedemptionId, Path)), request_body = Rebook, responses((status = 200, body = RedemptionView)))]
+#[post("/redemptions/{redemption_id}/rebooking")]
+async fn rebook(state: State, id: PathId<RedemptionId>, call: Call<Rebook>) -> Result<HttpResponse, Problem> {
+    let actor = Actor::Member(call.caller.member()?.id);
+    let scope = call.caller.scope();
+    let exists = async || Ok(service::find(state.db.read(), &scope, *id).await.map(drop)?);
+    let (body, once) = call.admit(exists).await?;
+    let moment = moment(&state, actor);
+    let line = body.line.and_then(|line| usize::try_from(line).ok());
+    once.run(&state, StatusCode::OK, async move |txn| {
+        let basket = booking::rebook(txn, &scope, *id, line, body.slot_id, &moment).await?;
+        Ok::<_, RedemptionError>(RedemptionView::new(basket, true))
+    })
+    .await
 }
 
 #[derive(Deserialize, Validate, IntoParams)]
@@ -339,7 +370,7 @@ async fn list(
     page: &Page,
 ) -> Result<web::Json<Listing<RedemptionView>>, Problem> {
     let listing = query::redemptions(state.db.read(), scope, filter, page).await?;
-    Ok(web::Json(listing.map(|row| RedemptionView::new(row, matches!(scope, Scope::Member(_))))))
+    Ok(web::Json(listing.map(|basket| RedemptionView::new(basket, matches!(scope, Scope::Member(_))))))
 }
 
 /// One redemption: its member's, or of the subtree for staff.
@@ -350,6 +381,6 @@ async fn get_redemption(
     caller: Caller,
     id: PathId<RedemptionId>,
 ) -> Result<web::Json<RedemptionView>, Problem> {
-    let row = service::find(state.db.read(), &caller.scope(), *id).await?;
-    Ok(web::Json(RedemptionView::new(row, matches!(caller, Caller::Member(_)))))
+    let basket = service::find(state.db.read(), &caller.scope(), *id).await?;
+    Ok(web::Json(RedemptionView::new(basket, matches!(caller, Caller::Member(_)))))
 }

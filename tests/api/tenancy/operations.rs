@@ -100,6 +100,8 @@ pub(crate) enum On {
     Goods,
     /// Goods, for staff of their station.
     GoodsAtStation,
+    /// A time at which a service can be had, for staff of its station.
+    SlotAtStation,
     /// An adjustment: staff of the subtree.
     Adjustment,
     /// A budget: staff of the subtree.
@@ -169,6 +171,7 @@ impl On {
             Self::Record => plot.record.0,
             Self::Redemption | Self::RedemptionAtStation => plot.redemption.0,
             Self::Goods | Self::GoodsAtStation => plot.goods.0,
+            Self::SlotAtStation => plot.slot.0,
             Self::Adjustment => plot.adjustment.0,
             Self::Budget => plot.budget.0,
             Self::Merit => plot.merit.0,
@@ -211,6 +214,7 @@ impl On {
                 let at_station = matches!(
                     self,
                     Self::GoodsAtStation
+                        | Self::SlotAtStation
                         | Self::RedemptionAtStation
                         | Self::StationServed
                         | Self::StockTake
@@ -414,13 +418,26 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /goods/{}", EVERYONE, On::Goods),
     send("POST /goods", MANAGER, On::Nothing, |world| {
         json!({"name": "食用油", "description": "五升", "station_id": world.home().station, "programme": "default",
-            "points": "12.50", "stock": 3, "per_member_limit": 1})
+            "points": "12.50", "stock": 3, "per_member_limit": 1, "supplier_unit_id": world.unit, "kind": "service",
+            "duration_minutes": 30, "cost": 800, "limit_period": "month", "per_household_limit": 2})
     }),
+    send("PATCH /goods/{}", MANAGER, On::GoodsAtStation, |_| {
+        json!({"name": "新米", "description": "十斤", "points": "9.90", "per_member_limit": 2, "active": false,
+            "supplier_unit_id": null, "duration_minutes": null, "cost": 900, "limit_period": "year",
+            "per_household_limit": 4})
+    }),
+    get("GET /goods/{}/slots", EVERYONE, On::Goods),
     send(
-        "PATCH /goods/{}",
-        MANAGER,
+        "POST /goods/{}/slots",
+        CLERK,
         On::GoodsAtStation,
-        |_| json!({"name": "新米", "description": "十斤", "points": "9.90", "per_member_limit": 2, "active": false}),
+        |world| json!({"slots": [{"starts_at": world.hours(30), "ends_at": world.hours(31), "capacity": 2}]}),
+    ),
+    send(
+        "PATCH /goods-slots/{}",
+        CLERK,
+        On::SlotAtStation,
+        |_| json!({"capacity": 3, "status": "closed", "cancel_bookings": true}),
     ),
     get("GET /goods/{}/stock-movements", STAFF, On::GoodsAtStation),
     send("POST /goods/{}/stock-movements", CLERK, On::GoodsAtStation, |_| json!({"quantity": 2, "reason": "receipt"})),
@@ -429,6 +446,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /redemptions/{}", CALLERS, On::Redemption),
     send("POST /redemptions", RESIDENTS, On::Nothing, |world| json!({"goods_id": world.home().goods, "quantity": 1})),
     send("POST /redemptions/{}/cancellation", MEMBER_OR_CLERK, On::RedemptionAtStation, reason),
+    send(
+        "POST /redemptions/{}/rebooking",
+        MEMBERS,
+        On::Redemption,
+        |world| json!({"slot_id": world.home().slot, "line": 1}),
+    ),
     send("POST /redemptions/{}/refund", MANAGER, On::RedemptionAtStation, reason),
     send("POST /redemptions/fulfilments", CLERK, On::Nothing, |world| json!({"code": world.home().pick_up_code})),
     send(

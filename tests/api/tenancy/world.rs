@@ -4,10 +4,10 @@
 use ::entity::adjustment::{self, AdjustmentStatus, Direction};
 use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
+use ::entity::goods_slot::{self, SlotStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId,
-    RedemptionId, RuleId, ServiceRecordId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -56,6 +56,8 @@ pub(crate) struct Plot {
     pub(crate) manager: Staff,
     pub(crate) station: StationId,
     pub(crate) goods: GoodsId,
+    /// A time at which the goods can be had.
+    pub(crate) slot: SlotId,
     pub(crate) wish: WishId,
     pub(crate) task: TaskId,
     pub(crate) claim: ClaimId,
@@ -316,6 +318,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         manager,
         station,
         goods: GoodsId::new(),
+        slot: SlotId::new(),
         wish: WishId::new(),
         task: TaskId::new(),
         claim: ClaimId::new(),
@@ -343,6 +346,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![goods_of(app, &plot)]).await;
     let month = ["2026-01", "2026-02", "2026-03", "2026-04"][place as usize];
     plot.partners = Some(Partners::plant(app, region, station, plot.goods, plot.manager.id, month).await);
+    seed.insert(vec![slot_of(app, &plot)]).await;
     seed.insert(vec![task_of(app, &plot)]).await;
     seed.insert(vec![wish_of(app, &plot)]).await;
     seed.insert(vec![claim_of(app, &plot)]).await;
@@ -429,6 +433,20 @@ fn goods_of(app: &TestApp, plot: &Plot) -> goods::ActiveModel {
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()
+    }
+}
+
+fn slot_of(app: &TestApp, plot: &Plot) -> goods_slot::ActiveModel {
+    let now = app.clock.now();
+    goods_slot::ActiveModel {
+        id: Set(plot.slot),
+        goods_id: Set(plot.goods),
+        starts_at: Set(now + TimeDelta::days(3)),
+        ends_at: Set(now + TimeDelta::days(3) + TimeDelta::hours(1)),
+        capacity: Set(2),
+        taken: Set(0),
+        status: Set(SlotStatus::Open),
+        created_at: Set(now),
     }
 }
 
