@@ -60,6 +60,9 @@ pub enum RedemptionError {
     SlotExists { starts_at: DateTime<Utc> },
     #[error("只有服务类兑换品可以设预约时段，请改选服务，或新建一项服务")]
     NotAService,
+    /// What there is of vouchers are their codes.
+    #[error("礼券的库存由券码决定，请导入券码，不能直接出入库")]
+    CodesOnly,
     #[error("该兑换{at}，不能{step}，请刷新后查看", at = words(*.at), step = .step.words())]
     InvalidTransition { at: RedemptionStatus, step: RedemptionStep },
     /// The time to pick up is over, though the job has not come by yet.
@@ -106,6 +109,7 @@ impl From<RedemptionError> for Problem {
             RedemptionError::OutOfStock { .. }
             | RedemptionError::GoodsOut { .. }
             | RedemptionError::SlotFull { .. } => Self::conflict("out_of_stock", detail),
+            RedemptionError::CodesOnly => Self::conflict("codes_only", detail),
             RedemptionError::LimitReached(_) => Self::conflict("limit_reached", detail),
             RedemptionError::SlotClosed | RedemptionError::SlotBegun => Self::conflict("slot_closed", detail),
             RedemptionError::SlotBooked { .. } => Self::conflict("slot_booked", detail),

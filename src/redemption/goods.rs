@@ -14,6 +14,7 @@ use sea_orm::{
 };
 
 use super::error::{Foreign, RedemptionError};
+use super::settlement::terms;
 use crate::identity::StaffCaller;
 use crate::region::Subtree;
 
@@ -74,6 +75,9 @@ pub async fn add(
 ) -> Result<(Model, String), RedemptionError> {
     let field = |field, detail| RedemptionError::Field { field, detail };
     expect_duration(new.kind, new.duration_minutes)?;
+    if new.kind == GoodsKind::Voucher && new.stock > 0 {
+        return Err(field("stock", "礼券的库存由导入的券码决定，请先建兑换品再导入券码"));
+    }
     let station = station::Entity::find_by_id(new.station_id).one(db).await?;
     let station = station
         .filter(|station| staff.serves(station.id, &station.region_code))
@@ -139,6 +143,7 @@ pub async fn change(
     let (found, region) = find_served(db, staff, id).await?;
     expect_unit(db, change.supplier_unit_id.flatten()).await?;
     expect_duration(found.kind, change.duration_minutes.flatten())?;
+    terms::keep(db, id, change.supplier_unit_id, change.cost, now).await?;
     let set = ActiveModel {
         name: change.name.clone().map_or_else(Default::default, Set),
         description: change.description.clone().map_or_else(Default::default, Set),
@@ -189,7 +194,7 @@ pub enum Movement {
 /// Moves the stock of goods at a station where `staff` works. Answers the movement and the stock after it.
 ///
 /// # Errors
-/// `NotFound`, `OtherStation`; `OutOfStock` where more is lost than there is, or fewer were counted than are reserved; `Field` where the
+/// `NotFound`, `OtherStation`; `CodesOnly` for vouchers; `OutOfStock` where more is lost than there is, or fewer were counted than are reserved; `Field` where the
 /// shelf would hold more than [`MOST_STOCK`].
 pub async fn move_stock(
     db: &impl ConnectionTrait,
@@ -201,6 +206,9 @@ pub async fn move_stock(
 ) -> Result<(stock_movement::Model, i32, String), RedemptionError> {
     let (_, region) = find_served(db, staff, goods).await?;
     let found = Entity::find_by_id(goods).lock_exclusive().one(db).await?.ok_or(RedemptionError::NotFound)?;
+    if found.kind == GoodsKind::Voucher {
+        return Err(RedemptionError::CodesOnly);
+    }
     let (quantity, reason) = match movement {
         Movement::Receipt(quantity) => (quantity, StockReason::Receipt),
         Movement::Loss(quantity) => (-quantity, StockReason::Loss),

@@ -1,5 +1,6 @@
 //! A redemption with all its lines. The common one has a single line, which is its own row: then nothing more is read.
 
+use entity::goods::GoodsKind;
 use entity::id::{GoodsId, RedemptionId, SlotId};
 use entity::redemption::{Column, Entity, Model};
 use entity::{goods, goods_slot, redemption_line};
@@ -27,6 +28,8 @@ pub struct Line {
 pub struct Basket {
     pub row: Model,
     pub lines: Vec<Line>,
+    /// Its goods are vouchers: it has a code for each piece.
+    pub gives_codes: bool,
 }
 
 /// A row with the name of its first line's goods.
@@ -35,12 +38,14 @@ pub(super) struct Named {
     #[sea_orm(nested)]
     pub(super) row: Model,
     goods_name: String,
+    goods_kind: GoodsKind,
 }
 
 /// A query for redemptions, to be read as [`Named`].
 pub(super) fn named(query: Select<Entity>) -> sea_orm::Selector<sea_orm::SelectModel<Named>> {
     let goods: RelationDef = Entity::belongs_to(goods::Entity).from(Column::GoodsId).to(goods::Column::Id).into();
-    query.column_as(goods::Column::Name, "goods_name").join(JoinType::InnerJoin, goods).into_model()
+    let query = query.column_as(goods::Column::Name, "goods_name").column_as(goods::Column::Kind, "goods_kind");
+    query.join(JoinType::InnerJoin, goods).into_model()
 }
 
 impl Basket {
@@ -49,7 +54,7 @@ impl Basket {
     /// # Errors
     /// The database's.
     pub(super) async fn of(db: &impl ConnectionTrait, found: Named) -> Result<Self, DbErr> {
-        let Named { row, goods_name } = found;
+        let Named { row, goods_name, goods_kind } = found;
         if row.line_count == 1 && row.slot_id.is_none() {
             let line = Line {
                 goods_id: row.goods_id,
@@ -58,10 +63,10 @@ impl Basket {
                 points: Points::from_hundredths(row.points),
                 slot: None,
             };
-            return Ok(Self { row, lines: vec![line] });
+            return Ok(Self { row, lines: vec![line], gives_codes: goods_kind == GoodsKind::Voucher });
         }
         let more = More::of(db, std::slice::from_ref(&row)).await?;
-        Ok(more.basket(Named { row, goods_name }))
+        Ok(more.basket(Named { row, goods_name, goods_kind }))
     }
 
     /// The same for a list, by three statements more at most.
@@ -112,7 +117,7 @@ impl More {
     }
 
     fn basket(&self, found: Named) -> Basket {
-        let Named { row, goods_name } = found;
+        let Named { row, goods_name, goods_kind } = found;
         let further: Vec<Line> = self
             .further
             .iter()
@@ -133,7 +138,8 @@ impl More {
             points: Points::from_hundredths(row.points - rest),
             slot: self.slot(row.slot_id),
         };
-        Basket { lines: std::iter::once(first).chain(further).collect(), row }
+        let gives_codes = goods_kind == GoodsKind::Voucher;
+        Basket { lines: std::iter::once(first).chain(further).collect(), row, gives_codes }
     }
 }
 

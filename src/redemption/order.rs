@@ -1,7 +1,7 @@
 //! What a member asks for, and what it comes to: goods as they are offered, slots as they are open.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::goods::LimitPeriod;
+use entity::goods::{GoodsKind, LimitPeriod};
 use entity::id::{GoodsId, MemberId, RedemptionId, SlotId, StationId};
 use entity::redemption::{Model, RedemptionChannel, RedemptionStatus};
 use entity::{goods, goods_slot, redemption_line, setting, station};
@@ -70,6 +70,7 @@ pub(super) struct Offer {
     pub(super) per_household_limit: Option<i32>,
     pub(super) limit_period: LimitPeriod,
     bookable: bool,
+    kind: GoodsKind,
     hold_days: Option<serde_json::Value>,
 }
 
@@ -99,6 +100,7 @@ impl Offer {
                 goods::Column::PerHouseholdLimit,
                 goods::Column::LimitPeriod,
                 goods::Column::Bookable,
+                goods::Column::Kind,
             ])
             .column(station::Column::RegionCode)
             .expr_as(Expr::from(days), "hold_days")
@@ -162,7 +164,7 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
-    /// One station, one programme; a slot where there are slots to choose from, and only there.
+    /// One station, one programme; vouchers by themselves; a slot where there are slots to choose from, and only there.
     fn fits_together(&self) -> Result<(), RedemptionError> {
         let first = self.first();
         for (at, (line, offer)) in self.order.lines.iter().zip(&self.offers).enumerate() {
@@ -172,6 +174,9 @@ impl<'a> Draft<'a> {
             }
             if offer.programme != first.programme {
                 return fault("goods_id", "invalid", "一次兑换只能用同一种积分，请分开兑换");
+            }
+            if (offer.kind == GoodsKind::Voucher) != (first.kind == GoodsKind::Voucher) {
+                return fault("goods_id", "invalid", "礼券即兑即得，不能与需领取的兑换品一起兑换，请分开兑换");
             }
             match (offer.bookable, line.slot_id) {
                 (true, None) => return fault("slot_id", "required", "该服务须预约时段，请选择一个时段"),
@@ -210,6 +215,11 @@ impl<'a> Draft<'a> {
     /// What all lines have in common.
     pub(super) fn first(&self) -> &Offer {
         &self.offers[0]
+    }
+
+    /// Whether it is vouchers that are ordered: they are handed out at once.
+    pub(super) fn gives_codes(&self) -> bool {
+        self.first().kind == GoodsKind::Voucher
     }
 
     /// The goods with how many of them are ordered, each once.

@@ -81,6 +81,7 @@ fn reads(body: &Reserve) -> Result<(), ValidationError> {
 
 /// Reserve goods: the points are held and the goods kept until `expires_at`. For members.
 ///
+/// Vouchers are not reserved but handed out: the points are spent, the answer is `fulfilled` and has their codes.
 /// Either `goods_id` and `quantity`, or `lines`. 409 `out_of_stock`, `insufficient_points`, `limit_reached`, `slot_closed`; 404 for
 /// goods that are not on offer; 422 with the line's index for lines that do not go together.
 #[utoipa::path(tag = "redemption", params(RequiredKey), request_body = Reserve, responses((status = 201, body = RedemptionView)))]
@@ -98,9 +99,10 @@ async fn reserve(state: State, call: Call<Reserve>) -> Result<HttpResponse, Prob
         pay_with: body.pay_with,
         code: new_code(),
     };
+    let keys = state.keys.clone();
     once.run(&state, StatusCode::CREATED, async move |txn| {
         let basket = service::reserve(txn, &order, &moment).await?;
-        Ok::<_, RedemptionError>(RedemptionView::new(basket, true))
+        Ok::<_, RedemptionError>(RedemptionView::with_codes(txn, &keys, basket, true).await?)
     })
     .await
 }
@@ -191,7 +193,7 @@ async fn sell(state: State, call: Call<Sell>) -> Result<HttpResponse, Problem> {
             let (lines, pay_with) = (lines.clone(), body.pay_with);
             let order = Order { id, member_id, lines, listed, pay_with, code: String::new() };
             let basket = seen.see(service::sell(txn, &clerk, &order, &moment).await)?;
-            Ok(RedemptionView::new(basket, false))
+            Ok(RedemptionView::with_codes(txn, &keys, basket, false).await?)
         })
         .await;
     witness.testify(&state, staff, "redemption.sell", moment.now).await?;
@@ -242,6 +244,9 @@ async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> R
 struct Refund {
     #[schema(inline)]
     reason: Line<200>,
+    /// Puts the codes of vouchers on the shelf again, where nobody has seen them; else they are void.
+    #[serde(default)]
+    reissue: bool,
 }
 
 /// Take goods back and give the points back, once. For managers; not for the member that they are.
@@ -258,10 +263,14 @@ async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> R
     let answer = once
         .run(&state, StatusCode::OK, async move |txn| {
             seen.see(service::find_served(txn, &scope, Some(&manager), *id).await)?;
-            let basket = service::refund(txn, &scope, &manager, *id, body.reason.to_string(), &moment).await?;
+            let basket =
+                service::refund(txn, &scope, &manager, *id, body.reason.to_string(), body.reissue, &moment).await?;
             let row = &basket.row;
             let event = AuditEvent::new(moment.actor, "redemption.refund", "redemption", moment.now);
-            let event = event.of(row.id).in_region(&row.region_code).with(json!({"points": row.points}));
+            let event = event
+                .of(row.id)
+                .in_region(&row.region_code)
+                .with(json!({"points": row.points, "reissue": body.reissue}));
             audit::record(txn, event).await?;
             let words = "兑换已退回，积分已回到您的账户，可在积分明细中查看。";
             tell(txn, row, "redemption.refunded", "兑换已退回", words, moment.now).await?;
@@ -382,5 +391,6 @@ async fn get_redemption(
     id: PathId<RedemptionId>,
 ) -> Result<web::Json<RedemptionView>, Problem> {
     let basket = service::find(state.db.read(), &caller.scope(), *id).await?;
-    Ok(web::Json(RedemptionView::new(basket, matches!(caller, Caller::Member(_)))))
+    let to_its_member = matches!(caller, Caller::Member(_));
+    Ok(web::Json(RedemptionView::with_codes(state.db.read(), &state.keys, basket, to_its_member).await?))
 }

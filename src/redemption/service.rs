@@ -13,6 +13,7 @@ use super::lines::{Basket, Named, named};
 use super::order::{Draft, Order};
 use super::payment::{self, Way};
 use super::shelf::{self, Taking};
+use super::voucher;
 use crate::audit::Actor;
 use crate::calendar::Calendar;
 use crate::household;
@@ -30,14 +31,18 @@ pub struct Moment {
     pub calendar: Calendar,
 }
 
-/// Reserves goods for a member: holds the points, takes the stock or the booked places; all of it or nothing.
+/// Reserves goods for a member: holds the points, takes the stock or the booked places; all of it or nothing. Vouchers are
+/// handed out at once, and their points spent.
 ///
 /// # Errors
 /// `NotFound` for goods that are not on offer, `Line` for lines that do not go together, `GoodsOut`, `SlotFull`, `SlotClosed`,
 /// `LimitReached`, and `Insufficient` points.
 pub async fn reserve(db: &impl ConnectionTrait, order: &Order, moment: &Moment) -> Result<Basket, RedemptionError> {
     let draft = Draft::find(db, order, moment.now).await?;
-    let row = draft.row(moment, RedemptionChannel::App)?;
+    let mut row = draft.row(moment, RedemptionChannel::App)?;
+    if draft.gives_codes() {
+        hand_over(&mut row, None, moment);
+    }
     place(db, order, draft, row, None, moment).await
 }
 
@@ -58,12 +63,17 @@ pub async fn sell(
         return Err(Foreign::goods(offer.id, offer.region_code.clone()));
     }
     let mut row = draft.row(moment, RedemptionChannel::Counter)?;
+    hand_over(&mut row, Some(clerk.id), moment);
+    place(db, order, draft, row, Some(clerk), moment).await
+}
+
+/// Makes a row fulfilled from the beginning.
+fn hand_over(row: &mut Model, by: Option<StaffId>, moment: &Moment) {
     row.status = RedemptionStatus::Fulfilled;
     row.code = None;
     row.expires_at = None;
     row.fulfilled_at = Some(moment.now);
-    row.fulfilled_by = Some(clerk.id);
-    place(db, order, draft, row, Some(clerk), moment).await
+    row.fulfilled_by = by;
 }
 
 /// Takes the locks in the room's order: household, balances, goods, slots.
@@ -77,14 +87,35 @@ async fn place(
 ) -> Result<Basket, RedemptionError> {
     let counts_household = draft.goods().iter().any(|(offer, _)| offer.per_household_limit.is_some());
     let household = if counts_household { Some(household::lock(db, order.member_id).await?) } else { None };
-    let way = if clerk.is_some() { Way::Spend } else { Way::Hold };
+    let way = if row.status == RedemptionStatus::Fulfilled { Way::Spend } else { Way::Hold };
     let shares = payment::pay(db, &mut row, order.pay_with, way, moment).await?;
     if clerk.is_some_and(|clerk| shares.iter().any(|share| clerk.member == Some(share.member_id))) {
         return Err(RedemptionError::SecondPerson);
     }
     limit::respect(db, &draft, order.member_id, household.as_deref(), moment).await?;
     shelf::place(db, &row, draft.further(), shares).await?;
-    Ok(Basket { row, lines: draft.into_lines() })
+    let gives_codes = draft.gives_codes();
+    if gives_codes {
+        give_codes(db, &row, &draft, moment).await?;
+    }
+    Ok(Basket { row, lines: draft.into_lines(), gives_codes })
+}
+
+/// The codes of vouchers whose stock has been taken.
+async fn give_codes(
+    db: &impl ConnectionTrait,
+    row: &Model,
+    draft: &Draft<'_>,
+    moment: &Moment,
+) -> Result<(), RedemptionError> {
+    for (offer, quantity) in draft.goods() {
+        let quantity = i32::try_from(quantity).unwrap_or(i32::MAX);
+        let left = voucher::give(db, row.id, offer.id, quantity, moment).await?;
+        if left < quantity {
+            return Err(RedemptionError::GoodsOut { name: offer.name.clone(), left });
+        }
+    }
+    Ok(())
 }
 
 /// Hands out what a pick-up code stands for and spends the points held.
@@ -175,7 +206,8 @@ pub(super) async fn cancel_all(
     Ok(cancelled)
 }
 
-/// Takes goods back and gives the points back, to the buckets they came from.
+/// Takes goods back and gives the points back, to the buckets they came from. Codes that come back are void, or with
+/// `reissue` on the shelf again.
 ///
 /// # Errors
 /// `NotFound` outside `scope`, `InvalidTransition` where it was not handed out or has been refunded; `SecondPerson` where it is
@@ -186,6 +218,7 @@ pub async fn refund(
     staff: &StaffCaller,
     id: RedemptionId,
     reason: String,
+    reissue: bool,
     moment: &Moment,
 ) -> Result<Basket, RedemptionError> {
     let mut basket = find(db, scope, id).await?;
@@ -197,6 +230,9 @@ pub async fn refund(
     basket.row = step(db, &basket.row, RedemptionStep::Refund, moment, Some(reason), None).await?;
     payment::refund(db, &basket.row, &shares, moment).await?;
     Taking::of([&basket]).give_back(db).await?;
+    if basket.gives_codes {
+        voucher::take_back(db, id, reissue, moment).await?;
+    }
     Ok(basket)
 }
 

@@ -4,11 +4,14 @@ use chrono::{DateTime, Utc};
 use entity::goods_slot;
 use entity::id::{GoodsId, MemberId, RedemptionId, SlotId, StationId};
 use entity::redemption::{RedemptionChannel, RedemptionStatus};
+use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::lines::{Basket, Line};
 use super::payment::PayWith;
+use super::voucher::{self, Given, VoucherView};
+use crate::crypto::Keys;
 use crate::points::Points;
 
 /// A redemption. `code` is shown to its member only, while it is reserved.
@@ -31,6 +34,8 @@ pub(super) struct RedemptionView {
     points: Points,
     /// All lines, the first one first.
     lines: Vec<LineView>,
+    /// The codes of vouchers, in a single redemption (lists leave them out): whole for its member, `****` and their end for staff.
+    vouchers: Vec<VoucherView>,
     /// Who paid: the member alone, or with others of the household.
     pay_with: PayWith,
     channel: RedemptionChannel,
@@ -68,7 +73,7 @@ struct BookedView {
 
 impl RedemptionView {
     pub(super) fn new(basket: Basket, to_its_member: bool) -> Self {
-        let Basket { row, lines } = basket;
+        let Basket { row, lines, gives_codes: _ } = basket;
         let shown = to_its_member && row.status == RedemptionStatus::Reserved;
         Self {
             id: row.id,
@@ -82,6 +87,7 @@ impl RedemptionView {
             quantity: row.quantity,
             points: Points::from_hundredths(row.points),
             lines: (1..).zip(lines).map(LineView::new).collect(),
+            vouchers: Vec::new(),
             pay_with: if row.shared { PayWith::Household } else { PayWith::Own },
             channel: row.channel,
             created_at: row.created_at,
@@ -90,6 +96,23 @@ impl RedemptionView {
             ended_at: row.ended_at,
             reason: row.reason,
         }
+    }
+}
+
+impl RedemptionView {
+    /// The same with the codes that it has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn with_codes(
+        db: &impl ConnectionTrait,
+        keys: &Keys,
+        basket: Basket,
+        to_its_member: bool,
+    ) -> Result<Self, DbErr> {
+        let given = if basket.gives_codes { voucher::given_to(db, keys, basket.row.id).await? } else { Vec::new() };
+        let shown = |given: Given| VoucherView::from(if to_its_member { given } else { given.masked() });
+        Ok(Self { vouchers: given.into_iter().map(shown).collect(), ..Self::new(basket, to_its_member) })
     }
 }
 

@@ -86,7 +86,8 @@ pub(crate) async fn taken(app: &TestApp, slot: &str) -> i32 {
 
 /// Whether the programme `default` lets households pool.
 pub(crate) async fn let_households_pool(app: &TestApp) {
-    let row = programme::ActiveModel { code: Set("default".to_owned()), households_pool: Set(true), ..Default::default() };
+    let row =
+        programme::ActiveModel { code: Set("default".to_owned()), households_pool: Set(true), ..Default::default() };
     app.state.db.write(async move |txn| row.clone().update(txn).await).await.unwrap();
 }
 

@@ -317,7 +317,7 @@ async fn disclose(state: State, id: PathId<RedemptionId>, call: Call<Disclose>) 
             let given = give::given_to(txn, &keys, *id).await?;
             let event = AuditEvent::new(actor, "voucher.disclose", "redemption", now).of(*id);
             let detail = json!({"reason": body.reason.to_string(), "codes": given.len()});
-            audit::record(txn, event.in_region(&found.region_code).with(detail)).await?;
+            audit::record(txn, event.in_region(&found.row.region_code).with(detail)).await?;
             Ok::<_, RedemptionError>(Disclosed { vouchers: given.into_iter().map(VoucherView::from).collect() })
         })
         .await

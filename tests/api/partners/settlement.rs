@@ -90,7 +90,8 @@ both!(a_month_ends_at_midnight_in_shanghai_and_refunds_count_when_they_happen, a
     assert_eq!((november["amount"].clone(), november["refunded_amount"].clone()), (json!("10.50"), json!("7.00")));
     let lines = format!("/api/v1/settlements/{}/lines", november["id"].as_str().unwrap());
     let shown = app.by(&shop.manager).get(&lines).await.expect_status(200).json();
-    let shown: Vec<_> = shown["items"].as_array().unwrap().iter().map(|line| [line["kind"].clone(), line["owed"].clone()]).collect();
+    let shown: Vec<_> =
+        shown["items"].as_array().unwrap().iter().map(|line| [line["kind"].clone(), line["owed"].clone()]).collect();
     assert_eq!(shown, [[json!("refunded"), json!("-7.00")], [json!("fulfilled"), json!("10.50")]]);
     let page = app.by(&shop.manager).get(&format!("{lines}?limit=1")).await.expect_status(200);
     let next = app.by(&shop.manager).get(&format!("{lines}?limit=1&cursor={}", page.at("/next_cursor"))).await;
@@ -138,8 +139,11 @@ both!(each_line_of_a_redemption_is_owed_to_its_own_supplier, async |app| {
     let (shop, member) = (Shop::open(&app).await, app.seed().member().await);
     give(&app, &member, 100_000).await;
     let (first, second) = (supplier(&app, "甲商户").await, supplier(&app, "乙商户").await);
-    let (rice, oil, own) =
-        (goods_of(&app, &shop, first, 100).await, goods_of(&app, &shop, second, 1000).await, shop.goods(&app, "5", 9, None).await);
+    let (rice, oil, own) = (
+        goods_of(&app, &shop, first, 100).await,
+        goods_of(&app, &shop, second, 1000).await,
+        shop.goods(&app, "5", 9, None).await,
+    );
     let lines = json!({"lines": [{"goods_id": rice, "quantity": 3}, {"goods_id": oil, "quantity": 2}, {"goods_id": own, "quantity": 1}]});
     let reserved = app.by(&member).post("/api/v1/redemptions", lines).key(&key()).await.expect_status(201);
     fulfil(&app, &shop.clerk, &reserved.at("/code")).await.expect_status(200);
@@ -208,7 +212,8 @@ both!(a_settlement_is_paid_once_and_seen_by_its_region, async |app| {
     let id = closed.at("/settlements/0/id");
     let one = format!("/api/v1/settlements/{id}");
     let pay = async |who: &Staff, day: &str| {
-        post(&app, who, &format!("/settlements/{id}/payment"), json!({"paid_on": day, "reference": "银付 2026-0017"})).await
+        post(&app, who, &format!("/settlements/{id}/payment"), json!({"paid_on": day, "reference": "银付 2026-0017"}))
+            .await
     };
     assert_eq!(field(&pay(&shop.manager, "2026-11-03").await), ["paid_on", "out_of_range"]);
     let foreign = app.seed().staff(Role::Manager).in_region(FOREIGN).await;

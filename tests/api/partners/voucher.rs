@@ -9,6 +9,7 @@ use rust_xlsxwriter::Workbook;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
+use super::settlement::supplier;
 use super::{field, movements, post, second_shop};
 use crate::points::{assert_in_order, give, sums};
 use crate::redemption::{Shop, key, reserve, stock};
@@ -39,7 +40,8 @@ async fn refund(app: &TestApp, shop: &Shop, redemption: &str, body: Value) -> An
 both!(a_list_is_taken_in_and_each_fault_told_by_its_place, async |app| {
     let shop = Shop::open(&app).await;
     let goods = vouchers(&app, &shop, json!({})).await;
-    let list = json!(["AB-1234-5678", "ＡＢ－１２３４－５６７８", " K9 ", "二维码", "A B", "AB-1234-5678", "ab-1234-5678"]);
+    let list =
+        json!(["AB-1234-5678", "ＡＢ－１２３４－５６７８", " K9 ", "二维码", "A B", "AB-1234-5678", "ab-1234-5678"]);
     let done = import(&app, &shop.clerk, &goods, list.clone()).await.expect_status(201).json();
     assert_eq!((done["accepted"].clone(), done["stock"].clone()), (json!(3), json!(3)));
     let at = |index: usize, of: &str| json!({"index": index, "line": null, "of": of});
@@ -89,8 +91,9 @@ both!(who_may_import_and_what_is_no_list, async |app| {
     let answer = app.by(&shop.clerk).post(&path, over).key(&key()).await.expect_status(201);
     assert_eq!((answer.at("/accepted"), answer.at("/bad/0/reason")), ("0".to_owned(), "expired".to_owned()));
     // Codes are no pieces: they come by lists only.
-    let moved = post(&app, &shop.clerk, &format!("/goods/{goods}/stock-movements"), json!({"quantity": 5, "reason": "receipt"}));
-    moved.await.expect_problem(409, "codes_only");
+    let moves = format!("/goods/{goods}/stock-movements");
+    let moved = post(&app, &shop.clerk, &moves, json!({"quantity": 5, "reason": "receipt"})).await;
+    moved.expect_problem(409, "codes_only");
     let stocked = json!({"name": "券", "station_id": shop.station.id, "points": "1", "kind": "voucher", "stock": 5});
     let refused = app.by(&shop.manager).post("/api/v1/goods", stocked).await;
     assert_eq!(field(&refused)[0], "stock");
@@ -100,7 +103,7 @@ both!(who_may_import_and_what_is_no_list, async |app| {
 
 both!(the_largest_list_is_taken_in_at_once_and_shared_by_a_supplier_s_goods, async |app| {
     let shop = Shop::open(&app).await;
-    let supplier = super::settlement::supplier(&app, "惠民超市").await;
+    let supplier = supplier(&app, "惠民超市").await;
     let (goods, more) = (
         vouchers(&app, &shop, json!({"supplier_unit_id": supplier})).await,
         vouchers(&app, &shop, json!({"supplier_unit_id": supplier})).await,
@@ -125,11 +128,9 @@ both!(files_are_read_with_wrong_bytes_and_dates, async |app| {
     csv.extend("D4,2099-02-30\nA1,2099-12-31\nE5,2020-01-01\n".as_bytes());
     let done = send("text/csv", csv.clone()).await.expect_status(201).json();
     assert_eq!(done["accepted"], 2);
-    let bad: Vec<_> = done["bad"].as_array().unwrap().iter().map(|bad| (bad["line"].clone(), bad["reason"].clone())).collect();
-    assert_eq!(
-        bad,
-        [(json!(4), json!("bad_encoding")), (json!(5), json!("bad_date")), (json!(7), json!("expired"))]
-    );
+    let bad: Vec<_> =
+        done["bad"].as_array().unwrap().iter().map(|bad| (bad["line"].clone(), bad["reason"].clone())).collect();
+    assert_eq!(bad, [(json!(4), json!("bad_encoding")), (json!(5), json!("bad_date")), (json!(7), json!("expired"))]);
     assert_eq!(done["duplicates"], json!([{"index": 4, "line": 6, "of": "list"}]));
     assert_eq!(send("text/csv", csv).await.expect_status(201).json()["accepted"], 0);
     let mut book = Workbook::new();
@@ -159,10 +160,15 @@ both!(who_redeems_a_voucher_has_its_code_at_once, async |app| {
     let goods = vouchers(&app, &shop, json!({})).await;
     let path = format!("/goods/{goods}/vouchers");
     post(&app, &shop.clerk, &path, json!({"codes": ["LATE-0001"]})).await.expect_status(201);
-    post(&app, &shop.clerk, &path, json!({"codes": ["SOON-0002"], "expires_on": "2099-12-31"})).await.expect_status(201);
+    post(&app, &shop.clerk, &path, json!({"codes": ["SOON-0002"], "expires_on": "2099-12-31"}))
+        .await
+        .expect_status(201);
     let body = json!({"goods_id": goods, "quantity": 1});
     let redeemed = app.by(&member).post("/api/v1/redemptions", body.clone()).key("k").await.expect_status(201);
-    assert_eq!((redeemed.at("/status"), redeemed.at("/vouchers/0/code")), ("fulfilled".to_owned(), "SOON-0002".to_owned()));
+    assert_eq!(
+        (redeemed.at("/status"), redeemed.at("/vouchers/0/code")),
+        ("fulfilled".to_owned(), "SOON-0002".to_owned())
+    );
     assert_eq!(redeemed.at("/vouchers/0/expires_on"), "2099-12-31");
     assert_eq!(redeemed.json()["code"], Value::Null);
     let again = app.by(&member).post("/api/v1/redemptions", body).key("k").await.expect_status(201);
@@ -202,7 +208,10 @@ both!(a_counter_sale_gives_codes_to_the_member_and_not_to_the_clerk, async |app|
     let body = json!({"member_code": code, "goods_id": goods, "quantity": 2});
     let sold = app.by(&shop.clerk).post("/api/v1/counter-redemptions", body).key("k").await.expect_status(201);
     assert!(!sold.text().contains("CODE-"), "{}", sold.text());
-    assert_eq!((sold.at("/vouchers/0/code"), sold.json()["vouchers"].as_array().unwrap().len()), ("****0001".to_owned(), 2));
+    assert_eq!(
+        (sold.at("/vouchers/0/code"), sold.json()["vouchers"].as_array().unwrap().len()),
+        ("****0001".to_owned(), 2)
+    );
     assert_eq!(codes_of(&app, &member, &sold.id()).await, ["CODE-0001", "CODE-0002"]);
     let export = app.by(&member).get("/api/v1/me/export").await.expect_status(200);
     assert!(export.text().contains("CODE-0001") && !export.text().contains("CODE-0003"));
@@ -304,8 +313,8 @@ both!(a_code_that_comes_back_is_void_unless_staff_say_otherwise, async |app| {
     let void = app.by(&shop.clerk).get(&format!("/api/v1/goods/{goods}/vouchers?status=void")).await;
     assert_eq!(void.expect_status(200).json()["items"].as_array().unwrap().len(), 1);
     // Three refunds at once void it once.
-    let calls = (0..3).map(|_| Box::pin(refund(&app, &shop, &third.id(), json!({"reason": "退"}))));
-    let answers = at_once(calls.collect::<Vec<_>>()).await;
+    let third = third.id();
+    let answers = at_once((0..3).map(|_| Box::pin(refund(&app, &shop, &third, json!({"reason": "退"}))))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(stock(&app, &goods).await, 0);
     assert_in_order(&app).await;

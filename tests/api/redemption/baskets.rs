@@ -53,7 +53,10 @@ both!(a_basket_is_reserved_fulfilled_and_refunded_as_one, async |app| {
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().all(|answer| answer.status == 200 || answer.code() == "invalid_transition"));
     assert_eq!(sums(&app, &member).await, ["20.00", "0.00", "20.00"]);
-    assert_eq!((stock(&app, &rice).await, stock(&app, &oil).await, taken(&app, &slot).await), (json!(100), json!(5), 0));
+    assert_eq!(
+        (stock(&app, &rice).await, stock(&app, &oil).await, taken(&app, &slot).await),
+        (json!(100), json!(5), 0)
+    );
     assert_in_order(&app).await;
 });
 
@@ -84,9 +87,15 @@ both!(a_line_that_does_not_fit_is_named_and_nothing_is_taken, async |app| {
         assert_eq!((refused.at("/errors/0/field").as_str(), refused.at("/errors/0/code").as_str()), (field, code));
     }
     let both = json!({"goods_id": rice, "quantity": 1, "lines": [line(&scarce, 1)]});
-    assert_eq!(order(&app, &member, both).await.expect_problem(422, "validation_failed").at("/errors/0/field"), "goods_id");
+    assert_eq!(
+        order(&app, &member, both).await.expect_problem(422, "validation_failed").at("/errors/0/field"),
+        "goods_id"
+    );
     let neither = order(&app, &member, json!({})).await.expect_problem(422, "validation_failed");
-    assert_eq!((neither.at("/errors/0/field"), neither.at("/errors/0/code")), ("goods_id".to_owned(), "required".to_owned()));
+    assert_eq!(
+        (neither.at("/errors/0/field"), neither.at("/errors/0/code")),
+        ("goods_id".to_owned(), "required".to_owned())
+    );
     let half = order(&app, &member, json!({"goods_id": rice})).await.expect_problem(422, "validation_failed");
     assert_eq!(half.at("/errors/0/field"), "quantity");
 
@@ -123,7 +132,7 @@ both!(a_basket_is_sold_at_the_counter, async |app| {
     let rice = shop.goods_with(&app, &json!({})).await;
     let oil = shop.goods_with(&app, &json!({"name": "油"})).await;
     give(&app, &member, 500).await;
-    let code = member_code::current(&app.state.keys, member.id, app.clock.now()).code;
+    let code = member_code::issue(&app.state.keys, member.id, app.clock.now()).code;
     let body = |lines: Value| json!({"member_code": code, "lines": lines});
     let sell = |body: Value| app.by(&shop.clerk).post("/api/v1/counter-redemptions", body).key(&key());
     sell(body(json!([line(&rice, 3), line(&oil, 3)]))).await.expect_problem(409, "insufficient_points");

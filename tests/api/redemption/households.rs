@@ -125,7 +125,7 @@ both!(a_household_pays_at_the_counter, async |app| {
     let_households_pool(&app).await;
     let [spender, payer] = family(&app, [100, 1000]).await;
     let goods = shop.goods_with(&app, &json!({})).await;
-    let code = member_code::current(&app.state.keys, spender.id, app.clock.now()).code;
+    let code = member_code::issue(&app.state.keys, spender.id, app.clock.now()).code;
     let body = json!({"member_code": code, "goods_id": goods, "quantity": 5, "pay_with": "household"});
     let own = app.seed().staff(Role::Clerk).at_station(shop.station.id).being(&payer).await;
     app.by(&own)

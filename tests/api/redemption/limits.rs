@@ -42,9 +42,8 @@ both!(a_limit_counts_every_line_of_what_is_live, async |app| {
     let (shop, member) = (Shop::open(&app).await, rich(&app).await);
     let rice = shop.goods_with(&app, &json!({"per_member_limit": 3})).await;
     let oil = shop.goods_with(&app, &json!({"name": "油"})).await;
-    let basket = |quantity: i32| {
-        json!({"lines": [{"goods_id": oil, "quantity": 1}, {"goods_id": rice, "quantity": quantity}]})
-    };
+    let basket =
+        |quantity: i32| json!({"lines": [{"goods_id": oil, "quantity": 1}, {"goods_id": rice, "quantity": quantity}]});
     order(&app, &member, basket(4)).await.expect_problem(409, "limit_reached");
     let first = order(&app, &member, basket(2)).await.expect_status(201);
     reserve(&app, &member, &rice, 2).await.expect_problem(409, "limit_reached");
@@ -61,10 +60,11 @@ both!(a_limit_counts_every_line_of_what_is_live, async |app| {
     // Booked times of one service count together.
     let (cut, early) = shop.service(&app, 5, 9).await;
     let late = shop.slot(&app, &cut, 7, 9).await;
-    app.by(&shop.manager).patch(&format!("/api/v1/goods/{cut}"), json!({"per_member_limit": 2})).await.expect_status(200);
-    let booked = |one: i32, other: i32| {
-        json!({"lines": [{"goods_id": cut, "quantity": one, "slot_id": early}, {"goods_id": cut, "quantity": other, "slot_id": late}]})
-    };
+    app.by(&shop.manager)
+        .patch(&format!("/api/v1/goods/{cut}"), json!({"per_member_limit": 2}))
+        .await
+        .expect_status(200);
+    let booked = |one: i32, other: i32| json!({"lines": [{"goods_id": cut, "quantity": one, "slot_id": early}, {"goods_id": cut, "quantity": other, "slot_id": late}]});
     order(&app, &member, booked(1, 2)).await.expect_problem(409, "limit_reached");
     order(&app, &member, booked(1, 1)).await.expect_status(201);
     assert_in_order(&app).await;

@@ -73,7 +73,8 @@ impl Stage {
         }
         live_together(&app, &people.iter().collect::<Vec<_>>()).await;
         let limited = json!({"stock": 9, "per_member_limit": 6, "per_household_limit": 12, "limit_period": "week"});
-        let goods = [shop.goods_with(&app, &limited).await, shop.goods_with(&app, &json!({"stock": 6, "points": "2.5"})).await];
+        let goods =
+            [shop.goods_with(&app, &limited).await, shop.goods_with(&app, &json!({"stock": 6, "points": "2.5"})).await];
         let (service, early) = shop.service(&app, 40, 3).await;
         let late = shop.slot(&app, &service, 90, 2).await;
         Self { app, shop, people, goods, service, slots: [early, late], made: Vec::new() }

@@ -30,9 +30,8 @@ both!(staff_of_the_station_make_times_to_book, async |app| {
     let (from, until) = (app.clock.now() + TimeDelta::hours(2), app.clock.now() + TimeDelta::hours(3));
     let slot = json!({"starts_at": from, "ends_at": until, "capacity": 2});
     let body = json!({"slots": [slot]});
-    let add = async |who: &crate::support::Staff, goods: &str, body: Value| {
-        app.by(who).post(&slots_of(goods), body).await
-    };
+    let add =
+        async |who: &crate::support::Staff, goods: &str, body: Value| app.by(who).post(&slots_of(goods), body).await;
     let auditor = app.seed().staff(Role::Auditor).await;
     let foreign = app.seed().staff(Role::Clerk).in_region(FOREIGN).await;
     let theirs = app.seed().staff(Role::Clerk).at_station(app.seed().station().await.id).await;
@@ -67,9 +66,15 @@ both!(staff_of_the_station_make_times_to_book, async |app| {
     // From now on it is had by booking only.
     assert_eq!(app.get(&format!("/api/v1/goods/{service}")).await.json()["bookable"], true);
     let refused = reserve(&app, &member, &service, 1).await.expect_problem(422, "validation_failed");
-    assert_eq!((refused.at("/errors/0/field"), refused.at("/errors/0/code")), ("slot_id".to_owned(), "required".to_owned()));
+    assert_eq!(
+        (refused.at("/errors/0/field"), refused.at("/errors/0/code")),
+        ("slot_id".to_owned(), "required".to_owned())
+    );
     let minutes = json!({"duration_minutes": 5});
-    app.by(&shop.manager).patch(&format!("/api/v1/goods/{good}"), minutes).await.expect_problem(422, "validation_failed");
+    app.by(&shop.manager)
+        .patch(&format!("/api/v1/goods/{good}"), minutes)
+        .await
+        .expect_problem(422, "validation_failed");
     assert_in_order(&app).await;
 });
 
@@ -104,11 +109,16 @@ both!(a_weekly_pattern_is_written_out, async |app| {
         bad[field] = value;
         let refused = app.by(&shop.clerk).post(&path, json!({"weekly": bad})).await;
         let refused = refused.expect_problem(422, "validation_failed");
-        assert!(refused.at("/errors/0/field").contains(field) || field == "until" || field == "last_on", "{}", refused.text());
+        assert!(
+            refused.at("/errors/0/field").contains(field) || field == "until" || field == "last_on",
+            "{}",
+            refused.text()
+        );
     }
     let mut much = weekly.clone();
     (much["weekdays"], much["slot_minutes"], much["last_on"]) = (json!([1, 2, 3, 4, 5]), json!(5), json!("2027-10-01"));
-    let refused = app.by(&shop.clerk).post(&path, json!({"weekly": much})).await.expect_problem(422, "validation_failed");
+    let refused =
+        app.by(&shop.clerk).post(&path, json!({"weekly": much})).await.expect_problem(422, "validation_failed");
     assert_eq!(refused.at("/errors/0/field"), "weekly.last_on");
     let both = json!({"weekly": weekly, "slots": [{"starts_at": at("2026-12-01T00:00:00Z"), "ends_at": at("2026-12-01T01:00:00Z"), "capacity": 1}]});
     app.by(&shop.clerk).post(&path, both).await.expect_problem(422, "validation_failed");
@@ -126,7 +136,10 @@ both!(everybody_sees_what_is_free, async |app| {
     };
     assert_eq!(ids("").await, [first.clone(), second.clone(), third.clone()]);
     book(&app, &member, &service, &first).await.expect_status(201);
-    app.by(&shop.clerk).patch(&format!("/api/v1/goods-slots/{second}"), json!({"status": "closed"})).await.expect_status(200);
+    app.by(&shop.clerk)
+        .patch(&format!("/api/v1/goods-slots/{second}"), json!({"status": "closed"}))
+        .await
+        .expect_status(200);
     assert_eq!(ids("?free=true").await, [third.clone()]);
     assert_eq!(ids("?until=2026-11-22T00:00:00Z").await, [first.clone(), second.clone()]);
     assert_eq!(ids("?from=2026-11-22T00:00:00Z").await, [third.clone()]);
@@ -172,7 +185,10 @@ both!(a_time_is_booked_had_and_given_back, async |app| {
     assert_eq!(taken(&app, &slot).await, 1);
     let refund = format!("/api/v1/redemptions/{}/refund", booked.id());
     app.by(&shop.manager).post(&refund, json!({"reason": "未到场服务"})).key("r").await.expect_status(200);
-    assert_eq!((taken(&app, &slot).await, sums(&app, &member).await), (0, ["10.00", "0.00", "10.00"].map(str::to_owned)));
+    assert_eq!(
+        (taken(&app, &slot).await, sums(&app, &member).await),
+        (0, ["10.00", "0.00", "10.00"].map(str::to_owned))
+    );
     assert_in_order(&app).await;
 });
 
@@ -185,7 +201,10 @@ both!(who_does_not_come_gets_the_points_back, async |app| {
     assert_eq!(run_once(&app.state, "redemption_expiry").await.unwrap(), Some(0));
     app.clock.advance(TimeDelta::hours(1) + TimeDelta::seconds(1));
     assert_eq!(run_once(&app.state, "redemption_expiry").await.unwrap(), Some(1));
-    assert_eq!((taken(&app, &slot).await, sums(&app, &member).await), (0, ["10.00", "0.00", "10.00"].map(str::to_owned)));
+    assert_eq!(
+        (taken(&app, &slot).await, sums(&app, &member).await),
+        (0, ["10.00", "0.00", "10.00"].map(str::to_owned))
+    );
     let inbox = app.by(&member).get("/api/v1/me/inbox").await.json();
     assert!(inbox["items"][0]["body"].as_str().unwrap().contains("已过时段"));
     assert_in_order(&app).await;
@@ -221,7 +240,10 @@ both!(a_booking_is_moved_to_another_time, async |app| {
     assert_eq!(at(&moved.at("/expires_at")), app.clock.now() + TimeDelta::hours(51) + TimeDelta::days(1));
     assert_eq!((taken(&app, &early).await, taken(&app, &late).await), (0, 1));
     assert_in_order(&app).await;
-    app.by(&shop.clerk).patch(&format!("/api/v1/goods-slots/{early}"), json!({"status": "closed"})).await.expect_status(200);
+    app.by(&shop.clerk)
+        .patch(&format!("/api/v1/goods-slots/{early}"), json!({"status": "closed"}))
+        .await
+        .expect_status(200);
     rebook(&member, json!({"slot_id": early, "line": 2})).await.expect_problem(409, "slot_closed");
     app.clock.advance(TimeDelta::hours(50));
     rebook(&member, json!({"slot_id": full})).await.expect_problem(409, "slot_closed");

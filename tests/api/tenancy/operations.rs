@@ -491,9 +491,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     send("POST /redemptions/{}/voucher-disclosure", CLERK, On::RedemptionAtStation, reason),
     // Settlements.
     get("GET /settlements", MANAGER_OR_AUDITOR, On::Nothing),
-    send("POST /settlements", MANAGER, On::Nothing, |world| {
-        json!({"month": "2026-01", "region_code": world.home().region})
-    }),
+    send(
+        "POST /settlements",
+        MANAGER,
+        On::Nothing,
+        |world| json!({"month": "2026-01", "region_code": world.home().region}),
+    ),
     get("GET /settlements/{}", MANAGER_OR_AUDITOR, On::Settlement),
     get("GET /settlements/{}/lines", MANAGER_OR_AUDITOR, On::Settlement),
     send(
