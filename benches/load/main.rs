@@ -1,9 +1,10 @@
 //! The load: what the service does through HTTP with everything switched on, as a share of the raw database in the same run.
 //!
 //! `cargo bench --bench load -- [--database sqlite|postgres] [--clients 32] [--rounds 3] [--seconds 4] [--members 6000]
-//! [--tangshan [DIR]]`
+//! [--only reserve,read_by_id] [--tangshan [DIR]] [--binary LINLI]`
 //!
-//! One JSON line per figure: `floor` and `service` in calls per second, `ratio`, the waits in milliseconds. Floor and service
+//! One JSON line per figure: `floor` and `service` in calls per second, `ratio`, the waits in milliseconds, what a call costs the
+//! server's process in microseconds of processor time. Floor and service
 //! take turns, so that a slower minute of the machine slows both. Each member (at least 40) makes one claim; a round of their steps ends
 //! when its share of them is through, every other after `--seconds`. With `--tangshan` the figures are those of a whole
 //! city's set: the one in DIR, or one made for the run.

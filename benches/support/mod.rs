@@ -146,9 +146,9 @@ impl Place {
     }
 }
 
-/// The program under test, built in the same profile as this one.
+/// The program under test: built in the same profile as this one, or the one given by `--binary`.
 pub(crate) fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_linli"))
+    option("--binary").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_linli")), PathBuf::from)
 }
 
 /// Where runs keep their files: `BENCH_DIR` on a real disk, else the system's temporary folder.
