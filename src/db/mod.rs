@@ -3,7 +3,7 @@
 //! - All writes go through [`Db::write`]: one command, one transaction. On SQLite one writer thread groups the waiting
 //!   commands into one transaction, a savepoint each, and answers after the common commit; on PostgreSQL each command has
 //!   its own transaction and runs again when the database asks for it (40001, 40P01).
-//! - Plain reads go through [`Db::read`].
+//! - Plain reads go through [`Db::read`], those of a row or a few by a key through [`Db::lookup`].
 //! - Part of a command that may fail alone runs in [`Txn::nested`].
 //! - A command reads what it needs through `txn`. An expression in such a read says its type, as in `CAST(… AS bigint)`
 //!   (SeaORM: `cast_as("bigint")`), unless it is `COUNT`, `SUM`, `EXISTS`, or `MAX`, `MIN`, `COALESCE` of a column: see
@@ -15,6 +15,7 @@
 mod bulk;
 mod fault;
 mod insert;
+mod lookup;
 mod migrate;
 mod postgres;
 mod sqlite;
@@ -33,6 +34,7 @@ use sea_orm::{
 pub use bulk::Bulk;
 pub use fault::{CommandError, Fault, Violation, contended, fault};
 pub use insert::{insert_all, rows_per_statement};
+pub use lookup::Lookup;
 pub use txn::Txn;
 
 /// How to reach the database.
@@ -85,6 +87,17 @@ impl Db {
         match &self.shared.side {
             Side::Sqlite(sqlite) => sqlite.readers(),
             Side::Postgres(postgres) => postgres.pool(),
+        }
+    }
+
+    /// For reads of a row or a few by a key, as most requests make: on SQLite they are made in the caller's thread, without the way to
+    /// another and back. What turns out to be more than a millisecond's work goes to the pool of [`Db::read`] after all, so
+    /// anything may be asked here; it is only not worth it. On PostgreSQL it is that pool.
+    #[must_use]
+    pub fn lookup(&self) -> &Lookup {
+        match &self.shared.side {
+            Side::Sqlite(sqlite) => sqlite.lookup(),
+            Side::Postgres(postgres) => postgres.lookup(),
         }
     }
 

@@ -14,9 +14,9 @@ use sea_orm::{
 
 use uuid::Uuid;
 
-use super::DbOptions;
 use super::fault::{CommandError, Fault, connection_error, connection_is_dead, fault};
 use super::txn::{Txn, aborted_error, bounded};
+use super::{DbOptions, Lookup};
 
 /// How often a command is run before its serialization failure is told.
 const RUNS: u32 = 5;
@@ -48,6 +48,7 @@ impl Pace {
 
 pub(super) struct Postgres {
     pool: DatabaseConnection,
+    lookup: Lookup,
     suspicion: Arc<Suspicion>,
 }
 
@@ -81,7 +82,8 @@ impl Postgres {
                     ("timezone", "UTC"),
                 ])
             });
-        Ok(Self { pool: Database::connect(connect).await?, suspicion })
+        let pool = Database::connect(connect).await?;
+        Ok(Self { lookup: Lookup::new(None, pool.clone()), pool, suspicion })
     }
 
     /// The server's clock.
@@ -93,6 +95,10 @@ impl Postgres {
 
     pub(super) fn pool(&self) -> &DatabaseConnection {
         &self.pool
+    }
+
+    pub(super) fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     /// After an error that speaks of a dead or demoted server no connection made before now is handed out again.

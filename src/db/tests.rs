@@ -196,6 +196,37 @@ async fn readers_do_not_write() {
     assert_eq!(fault(&refused.unwrap_err()), Fault::Unavailable);
 }
 
+#[tokio::test]
+async fn a_lookup_sees_what_was_committed_and_does_not_write() {
+    let Fixture { db, _directory, .. } = fixture().await;
+    for name in ["a", "b", "c"] {
+        write_name(db.clone(), name).await.unwrap();
+        let sql = Statement::from_sql_and_values(db.backend(), "SELECT name FROM item WHERE name = $1", [name.into()]);
+        let found = Name::find_by_statement(sql).one(db.lookup()).await.unwrap();
+        assert_eq!(found.map(|row| row.name), Some(name.to_owned()));
+    }
+    let refused = db.lookup().execute_unprepared("INSERT INTO item (name) VALUES ('x')").await;
+    assert_eq!(fault(&refused.unwrap_err()), Fault::Unavailable);
+    let written = Statement::from_string(db.backend(), "INSERT INTO item (name) VALUES ('x') RETURNING name");
+    assert_eq!(fault(&db.lookup().query_one_raw(written).await.unwrap_err()), Fault::Unavailable);
+    assert_eq!(names(&db).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_lookup_that_takes_long_or_is_of_no_known_type_is_answered_all_the_same() {
+    let Fixture { db, _directory, .. } = fixture().await;
+    let ask = async |sql: &str| {
+        let row = db.lookup().query_one_raw(Statement::from_string(db.backend(), sql)).await;
+        row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    let long =
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000000) SELECT COUNT(*) FROM n";
+    assert_eq!(ask(long).await, 1_000_000);
+    assert_eq!(ask("SELECT COUNT(*) FROM item").await, 0);
+    assert_eq!(ask("SELECT 40 + 2").await, 42);
+    assert_eq!(ask("SELECT COUNT(*) FROM item").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_writers_lose_nothing() {
     let Fixture { db, _directory, .. } = fixture().await;

@@ -243,7 +243,7 @@ async fn replay(state: &AppState, ticket: &Ticket) -> Result<Option<HttpResponse
     let kept = idempotency::Entity::find()
         .filter(idempotency::Column::Actor.eq(ticket.actor.as_str()))
         .filter(idempotency::Column::Key.eq(ticket.key.as_str()))
-        .one(state.db.read())
+        .one(state.db.lookup())
         .await?;
     let Some(kept) = kept else { return Ok(None) };
     if kept.fingerprint != ticket.fingerprint {

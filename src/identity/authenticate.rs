@@ -116,7 +116,7 @@ struct Row {
 pub(super) async fn identify(state: &AppState, token: &str) -> Result<SignedIn, Problem> {
     let values = [token_hash(token).into()];
     let statement = Statement::from_sql_and_values(state.db.backend(), WHO, values);
-    let row = state.db.read().query_one_raw(statement).await?;
+    let row = state.db.lookup().query_one_raw(statement).await?;
     let row = row.map(|row| Row::from_query_result(&row, "")).transpose()?;
     row.and_then(|row| caller_of(row, state.clock.now())).ok_or_else(Problem::unauthenticated)
 }

@@ -85,8 +85,8 @@ async fn nobody_else() -> Result<(), Problem> {
 }
 
 async fn own_view(state: &AppState, id: MemberId) -> Result<MemberView, IdentityError> {
-    let row = me::find(state.db.read(), id).await?;
-    profile::one(state.db.read(), &state.keys, row, Clarity::Own).await
+    let row = me::find(state.db.lookup(), id).await?;
+    profile::one(state.db.lookup(), &state.keys, row, Clarity::Own).await
 }
 
 /// Who the caller is.
@@ -174,7 +174,7 @@ async fn get_code(state: State, caller: Caller) -> Result<web::Json<MemberCode>,
 #[get("/me/consents")]
 async fn list_consents(state: State, caller: Caller) -> Result<web::Json<Listing<ConsentView>>, Problem> {
     let id = caller.member()?.id;
-    let rows = consents::of(state.db.read(), id).await?;
+    let rows = consents::of(state.db.lookup(), id).await?;
     Ok(web::Json(Listing::whole(rows.into_iter().map(ConsentView::from).collect())))
 }
 
@@ -246,7 +246,7 @@ async fn list_members(
 #[utoipa::path(tag = "members", responses((status = 200, body = MemberView)))]
 #[get("/members/{member_id}")]
 async fn get_member(state: State, caller: Caller, id: PathId<MemberId>) -> Result<web::Json<MemberView>, Problem> {
-    Ok(web::Json(members::find(state.db.read(), &state.keys, &caller, *id).await?))
+    Ok(web::Json(members::find(state.db.lookup(), &state.keys, &caller, *id).await?))
 }
 
 /// Open a member's data, with a reason that is kept and shown to the member.
@@ -255,7 +255,8 @@ async fn get_member(state: State, caller: Caller, id: PathId<MemberId>) -> Resul
 async fn disclose(state: State, id: PathId<MemberId>, call: Call<Disclose>) -> Result<HttpResponse, Problem> {
     let staff = call.caller.staff()?;
     let (id, scope) = (*id, call.caller.scope());
-    let exists = async || members::visible(state.db.read(), &scope, id).await?.map(drop).ok_or_else(Problem::not_found);
+    let exists =
+        async || members::visible(state.db.lookup(), &scope, id).await?.map(drop).ok_or_else(Problem::not_found);
     let (body, once) = call.admit(exists).await?;
     let (keys, now, actor) = (state.keys.clone(), state.clock.now(), staff.id);
     let answer = once

@@ -28,7 +28,7 @@ async fn list(
 ) -> Result<web::Json<Listing<MessageView>>, Problem> {
     let member = caller.member()?.id;
     let query = params.checked()?;
-    Ok(web::Json(inbox::list(state.db.read(), member, &query).await?))
+    Ok(web::Json(inbox::list(state.db.lookup(), member, &query).await?))
 }
 
 /// How many were marked.
@@ -56,7 +56,7 @@ async fn read_all(state: State, call: Call<Nothing>) -> Result<HttpResponse, Pro
 async fn read_one(state: State, id: PathId<InboxMessageId>, call: Call<Nothing>) -> Result<HttpResponse, Problem> {
     let (member, id) = (call.caller.member()?.id, *id);
     // Messages are never taken away but with their member, so what is found here is found below.
-    if inbox::find(state.db.read(), member, id).await?.is_none() {
+    if inbox::find(state.db.lookup(), member, id).await?.is_none() {
         return Err(Problem::not_found());
     }
     let (_, once) = call.admit(async || Ok(())).await?;

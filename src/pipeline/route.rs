@@ -98,7 +98,7 @@ async fn offer_task(state: State, id: PathId<TaskId>, call: Call<OfferTask>) -> 
         let made = claims::offer(txn, &manager, task, &offers, now).await?;
         Ok::<_, WishError>(Listing::whole(made.into_iter().map(|claim| ClaimView::new(claim, None)).collect()))
     });
-    let known = async || task::query::exists(state.db.read(), task).await;
+    let known = async || task::query::exists(state.db.lookup(), task).await;
     audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 
@@ -244,7 +244,7 @@ async fn traced(
     let Caller::Staff(staff) = caller else { return outcome };
     let event = AuditEvent::new(Actor::Staff(staff.id), action, "claim", state.clock.now());
     let event = event.of(id).in_region(&staff.region);
-    audit::note_elsewhere(&state.db, outcome, event, async || task::claim::exists(state.db.read(), id).await).await
+    audit::note_elsewhere(&state.db, outcome, event, async || task::claim::exists(state.db.lookup(), id).await).await
 }
 
 /// The proof of a check, judged in the contract's order: role, 404, body.
@@ -267,7 +267,7 @@ async fn proof(state: &AppState, id: ClaimId, call: Call<CheckClaim>) -> Result<
 
 /// The 404 of a claim.
 fn exists<'a>(state: &'a AppState, scope: &'a Scope, id: ClaimId) -> impl AsyncFnOnce() -> Result<(), Problem> + 'a {
-    async move || task::claim::find(state.db.read(), scope, id).await.map(drop).map_err(Into::into)
+    async move || task::claim::find(state.db.lookup(), scope, id).await.map(drop).map_err(Into::into)
 }
 
 /// The 404 of a task.
@@ -276,7 +276,7 @@ fn task_exists<'a>(
     caller: &'a Caller,
     id: TaskId,
 ) -> impl AsyncFnOnce() -> Result<(), Problem> + 'a {
-    async move || task::query::find(state.db.read(), caller, id).await.map(drop).map_err(Into::into)
+    async move || task::query::find(state.db.lookup(), caller, id).await.map(drop).map_err(Into::into)
 }
 
 /// Runs a command on a claim and answers with the claim as it then is.

@@ -53,7 +53,7 @@ struct PointsView {
 #[get("/me/points")]
 async fn my_points(state: State, caller: Caller) -> Result<web::Json<PointsView>, Problem> {
     let member = caller.member()?;
-    let programmes = query::standings(state.db.read(), member.id, member.region.as_deref()).await?;
+    let programmes = query::standings(state.db.lookup(), member.id, member.region.as_deref()).await?;
     Ok(web::Json(PointsView { programmes }))
 }
 
@@ -66,14 +66,15 @@ async fn points_of_member(
     id: PathId<MemberId>,
 ) -> Result<web::Json<PointsView>, Problem> {
     let region = region_of(&state, &caller.scope(), *id).await?;
-    let programmes = query::standings(state.db.read(), *id, region.as_deref()).await?;
+    let programmes = query::standings(state.db.lookup(), *id, region.as_deref()).await?;
     Ok(web::Json(PointsView { programmes }))
 }
 
 /// The region of a member whom the caller may see; else 404.
 pub(super) async fn region_of(state: &State, scope: &Scope, id: MemberId) -> Result<Option<String>, Problem> {
     use entity::member::{Column, Entity};
-    let found = Entity::find_by_id(id).filter(scope.owned(Column::Id, Column::RegionCode)).one(state.db.read()).await?;
+    let found =
+        Entity::find_by_id(id).filter(scope.owned(Column::Id, Column::RegionCode)).one(state.db.lookup()).await?;
     Ok(found.ok_or_else(Problem::not_found)?.region_code)
 }
 
@@ -99,7 +100,7 @@ async fn my_entries(
 ) -> Result<web::Json<Listing<EntryView>>, Problem> {
     let member = caller.member()?;
     let EntryQuery { programme, page } = params.checked()?;
-    Ok(web::Json(query::entries(state.db.read(), member.id, programme.as_deref(), &page).await?))
+    Ok(web::Json(query::entries(state.db.lookup(), member.id, programme.as_deref(), &page).await?))
 }
 
 /// A member's postings, latest first: for the member and staff of the subtree.
@@ -113,7 +114,7 @@ async fn entries_of_member(
 ) -> Result<web::Json<Listing<EntryView>>, Problem> {
     region_of(&state, &caller.scope(), *id).await?;
     let EntryQuery { programme, page } = params.checked()?;
-    Ok(web::Json(query::entries(state.db.read(), *id, programme.as_deref(), &page).await?))
+    Ok(web::Json(query::entries(state.db.lookup(), *id, programme.as_deref(), &page).await?))
 }
 
 pub(super) fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
@@ -242,7 +243,7 @@ struct Decide {
 #[post("/points/adjustments/{adjustment_id}/approval")]
 async fn decide(state: State, id: PathId<AdjustmentId>, call: Call<Decide>) -> Result<HttpResponse, Problem> {
     let manager = call.caller.manager()?;
-    let exists = async || Ok(adjustment::find(state.db.read(), &manager.subtree(), *id).await.map(drop)?);
+    let exists = async || Ok(adjustment::find(state.db.lookup(), &manager.subtree(), *id).await.map(drop)?);
     let (body, once) = call.admit(exists).await?;
     let moment = moment(&state);
     let event = AuditEvent::new(Actor::Staff(manager.id), "points.adjust.decide", "adjustment", moment.now);
@@ -253,7 +254,7 @@ async fn decide(state: State, id: PathId<AdjustmentId>, call: Call<Decide>) -> R
         record(txn, &manager, "points.adjust.decide", &row, moment.now).await?;
         Ok::<_, PointsError>(AdjustmentView::from(row))
     });
-    let known = async || adjustment::exists(state.db.read(), *id).await;
+    let known = async || adjustment::exists(state.db.lookup(), *id).await;
     audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 

@@ -185,7 +185,7 @@ async fn current(state: &AppState, wanted: &Wanted<'_>) -> Result<(Arc<Vec<Found
 /// An empty board may be that of a region that does not exist.
 async fn known(state: &AppState, region: Option<&RegionCode>) -> Result<(), Problem> {
     let Some(code) = region else { return Ok(()) };
-    match region::Entity::find_by_id(code.as_str()).one(state.db.read()).await? {
+    match region::Entity::find_by_id(code.as_str()).one(state.db.lookup()).await? {
         Some(_) => Ok(()),
         None => Err(Problem::invalid("region", "invalid", "没有这个区划代码，请核对")),
     }

@@ -119,7 +119,7 @@ async fn list_goods(
 ) -> Result<web::Json<Listing<GoodsView>>, Problem> {
     let GoodsQuery { station, programme, q, page } = params.checked()?;
     let filter = GoodsFilter { station, programme, q, off_shelf_in: subtree_of(caller.as_ref()) };
-    let listing = query::goods(state.db.read(), &filter, &page).await?;
+    let listing = query::goods(state.db.lookup(), &filter, &page).await?;
     let to_staff = filter.off_shelf_in.is_some();
     Ok(web::Json(listing.map(|row| GoodsView::new(row, to_staff))))
 }
@@ -129,7 +129,7 @@ async fn list_goods(
 #[get("/goods/{goods_id}")]
 async fn get_good(state: State, caller: Option<Caller>, id: PathId<GoodsId>) -> Result<web::Json<GoodsView>, Problem> {
     let subtree = subtree_of(caller.as_ref());
-    let row = query::good(state.db.read(), *id, subtree.as_ref()).await?;
+    let row = query::good(state.db.lookup(), *id, subtree.as_ref()).await?;
     Ok(web::Json(GoodsView::new(row, subtree.is_some())))
 }
 
@@ -267,7 +267,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 #[patch("/goods/{goods_id}")]
 async fn change_goods(state: State, id: PathId<GoodsId>, call: Call<ChangeGoods>) -> Result<HttpResponse, Problem> {
     let manager = call.caller.manager()?;
-    let exists = async || Ok(goods::find_served(state.db.read(), &manager, *id).await.map(drop)?);
+    let exists = async || Ok(goods::find_served(state.db.lookup(), &manager, *id).await.map(drop)?);
     let (body, once) = call.admit(exists).await?;
     let change = GoodsChange {
         name: body.name.map(Into::into),
@@ -340,7 +340,7 @@ impl MovementView {
 #[post("/goods/{goods_id}/stock-movements")]
 async fn move_stock(state: State, id: PathId<GoodsId>, call: Call<MoveStock>) -> Result<HttpResponse, Problem> {
     let clerk = call.caller.clerk()?;
-    let exists = async || Ok(goods::find_served(state.db.read(), &clerk, *id).await.map(drop)?);
+    let exists = async || Ok(goods::find_served(state.db.lookup(), &clerk, *id).await.map(drop)?);
     let (body, once) = call.admit_keyed(&exists).await?;
     let movement = match body.reason {
         MovementReason::Count => Movement::Count(body.quantity),
@@ -378,8 +378,8 @@ async fn list_movements(
     params: Params<Page>,
 ) -> Result<web::Json<Listing<MovementView>>, Problem> {
     let staff = caller.staff()?;
-    goods::find_served(state.db.read(), &staff, *id).await?;
+    goods::find_served(state.db.lookup(), &staff, *id).await?;
     let page = params.checked()?;
-    let listing = query::movements(state.db.read(), *id, &page).await?;
+    let listing = query::movements(state.db.lookup(), *id, &page).await?;
     Ok(web::Json(listing.map(|row| MovementView::new(&row, None))))
 }

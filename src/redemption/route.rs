@@ -216,7 +216,7 @@ async fn cancel(state: State, id: PathId<RedemptionId>, call: Call<Cancel>) -> R
         Caller::Staff(staff) => (Some(call.caller.clerk()?), Actor::Staff(staff.id)),
     };
     let scope = call.caller.scope();
-    let exists = async || Ok(service::find_served(state.db.read(), &scope, clerk.as_deref(), *id).await.map(drop)?);
+    let exists = async || Ok(service::find_served(state.db.lookup(), &scope, clerk.as_deref(), *id).await.map(drop)?);
     let (body, once) = call.admit(exists).await?;
     let moment = moment(&state, actor);
     let (witness, staff) = (Witness::default(), clerk.as_ref().map(|clerk| clerk.id));
@@ -255,7 +255,7 @@ struct Refund {
 async fn refund(state: State, id: PathId<RedemptionId>, call: Call<Refund>) -> Result<HttpResponse, Problem> {
     let manager = call.caller.manager()?;
     let scope = call.caller.scope();
-    let exists = async || Ok(service::find_served(state.db.read(), &scope, Some(&manager), *id).await.map(drop)?);
+    let exists = async || Ok(service::find_served(state.db.lookup(), &scope, Some(&manager), *id).await.map(drop)?);
     let (body, once) = call.admit_keyed(exists).await?;
     let moment = moment(&state, Actor::Staff(manager.id));
     let (witness, staff) = (Witness::default(), manager.id);
@@ -378,7 +378,7 @@ async fn list(
     filter: &RedemptionFilter,
     page: &Page,
 ) -> Result<web::Json<Listing<RedemptionView>>, Problem> {
-    let listing = query::redemptions(state.db.read(), scope, filter, page).await?;
+    let listing = query::redemptions(state.db.lookup(), scope, filter, page).await?;
     Ok(web::Json(listing.map(|basket| RedemptionView::new(basket, matches!(scope, Scope::Member(_))))))
 }
 
@@ -390,7 +390,7 @@ async fn get_redemption(
     caller: Caller,
     id: PathId<RedemptionId>,
 ) -> Result<web::Json<RedemptionView>, Problem> {
-    let basket = service::find(state.db.read(), &caller.scope(), *id).await?;
+    let basket = service::find(state.db.lookup(), &caller.scope(), *id).await?;
     let to_its_member = matches!(caller, Caller::Member(_));
-    Ok(web::Json(RedemptionView::with_codes(state.db.read(), &state.keys, basket, to_its_member).await?))
+    Ok(web::Json(RedemptionView::with_codes(state.db.lookup(), &state.keys, basket, to_its_member).await?))
 }

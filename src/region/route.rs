@@ -36,7 +36,7 @@ async fn list_regions(state: State, params: Params<RegionQuery>) -> Result<web::
 #[utoipa::path(tag = "places", security(()), responses((status = 200, body = RegionView)))]
 #[get("/regions/{code}")]
 async fn get_region(state: State, code: PathCode) -> Result<web::Json<RegionView>, Problem> {
-    let found = query::find(state.db.read(), &code).await?.ok_or_else(Problem::not_found)?;
+    let found = query::find(state.db.lookup(), &code).await?.ok_or_else(Problem::not_found)?;
     Ok(web::Json(found.into()))
 }
 
@@ -46,14 +46,14 @@ async fn get_region(state: State, code: PathCode) -> Result<web::Json<RegionView
 #[get("/stations")]
 async fn list_stations(state: State, params: Params<StationQuery>) -> Result<web::Json<Listing<StationView>>, Problem> {
     let query = params.checked()?;
-    Ok(web::Json(query::stations(state.db.read(), &query).await?.map(StationView::from)))
+    Ok(web::Json(query::stations(state.db.lookup(), &query).await?.map(StationView::from)))
 }
 
 /// One station.
 #[utoipa::path(tag = "places", security(()), responses((status = 200, body = StationView)))]
 #[get("/stations/{station_id}")]
 async fn get_station(state: State, id: PathId<StationId>) -> Result<web::Json<StationView>, Problem> {
-    let found = query::station(state.db.read(), *id).await?.ok_or_else(Problem::not_found)?;
+    let found = query::station(state.db.lookup(), *id).await?.ok_or_else(Problem::not_found)?;
     Ok(web::Json(found.into()))
 }
 
@@ -85,7 +85,7 @@ async fn change_station(
     let manager = call.caller.manager()?;
     let (actor, subtree, id) = (call.caller.audit_actor(), manager.subtree(), *id);
     let exists = async || {
-        let found = query::station(state.db.read(), id).await?.filter(|row| subtree.contains(&row.region_code));
+        let found = query::station(state.db.lookup(), id).await?.filter(|row| subtree.contains(&row.region_code));
         found.map(drop).ok_or_else(Problem::not_found)
     };
     let (change, once) = call.admit(exists).await?;
@@ -125,7 +125,7 @@ async fn list_codes(
     list: PathCode,
     params: Params<Page>,
 ) -> Result<web::Json<Listing<CodeView>>, Problem> {
-    let items = query::codes(state.db.read(), &list).await?;
+    let items = query::codes(state.db.lookup(), &list).await?;
     if items.is_empty() {
         return Err(Problem::not_found());
     }

@@ -121,8 +121,8 @@ async fn list_records(
     params: Params<RecordQuery>,
 ) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
     let query = params.checked()?;
-    let found = service::list(state.db.read(), &caller.scope(), &query).await?;
-    shown(&state, found).await
+    let found = service::list(state.db.lookup(), &caller.scope(), &query).await?;
+    Ok(web::Json(found.map(ServiceRecordView::from)))
 }
 
 /// The member's own service records, newest first.
@@ -136,17 +136,8 @@ async fn list_my_records(
 ) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
     let scope = Scope::Member(caller.member()?.id);
     let query = params.checked()?;
-    let found = service::list(state.db.read(), &scope, &query).await?;
-    shown(&state, found).await
-}
-
-async fn shown(
-    state: &AppState,
-    found: Listing<service_record::Model>,
-) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
-    let Listing { items, next_cursor } = found;
-    let items = ServiceRecordView::of(state.db.read(), items).await?;
-    Ok(web::Json(Listing { items, next_cursor }))
+    let found = service::list(state.db.lookup(), &scope, &query).await?;
+    Ok(web::Json(found.map(ServiceRecordView::from)))
 }
 
 /// One service record.
@@ -158,8 +149,7 @@ async fn get_record(
     caller: Caller,
     id: PathId<ServiceRecordId>,
 ) -> Result<web::Json<ServiceRecordView>, Problem> {
-    let record = service::find(state.db.read(), &caller.scope(), *id).await?;
-    Ok(web::Json(ServiceRecordView::one(state.db.read(), record).await?))
+    Ok(web::Json(service::find(state.db.lookup(), &caller.scope(), *id).await?.into()))
 }
 
 /// Verify or reject a service record. For managers: not for oneself, and not what one typed in.
@@ -284,7 +274,7 @@ async fn get_summary(
 
 async fn summary(state: &State, caller: &Caller, id: MemberId) -> Result<web::Json<ServiceSummaryView>, Problem> {
     let today = state.calendar.day_of(state.clock.now());
-    Ok(web::Json(service::summary(state.db.read(), &caller.scope(), id, today).await?.into()))
+    Ok(web::Json(service::summary(state.db.lookup(), &caller.scope(), id, today).await?.into()))
 }
 
 fn moment(state: &AppState) -> Moment {
@@ -293,7 +283,7 @@ fn moment(state: &AppState) -> Moment {
 
 /// The 404 of a call that is refused for its key or body.
 async fn seen(state: &AppState, scope: &Scope, id: ServiceRecordId) -> Result<(), Problem> {
-    Ok(service::find(state.db.read(), scope, id).await.map(drop)?)
+    Ok(service::find(state.db.lookup(), scope, id).await.map(drop)?)
 }
 
 /// Leaves a trace where staff tried to decide about a record of another place. The answer stays the same as for an id that
@@ -309,7 +299,7 @@ async fn noted(
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => problem,
         other => return other,
     };
-    if query::exists(state.db.read(), id).await? {
+    if query::exists(state.db.lookup(), id).await? {
         let event = AuditEvent::new(Actor::Staff(manager.id), action, "service_record", state.clock.now());
         let event = event.of(id).in_region(&manager.region).denied();
         state.db.write(async move |txn| audit::record(txn, event.clone()).await).await?;

@@ -36,14 +36,14 @@ async fn list_tasks(
     params: Params<TaskQuery>,
 ) -> Result<web::Json<Listing<TaskView>>, Problem> {
     let query = params.checked()?;
-    Ok(web::Json(query::tasks(state.db.read(), &caller, &query).await?))
+    Ok(web::Json(query::tasks(state.db.lookup(), &caller, &query).await?))
 }
 
 /// One task.
 #[utoipa::path(tag = "task", params(("task_id" = TaskId, Path)), responses((status = 200, body = TaskView)))]
 #[get("/tasks/{task_id}")]
 async fn get_task(state: State, caller: Caller, id: PathId<TaskId>) -> Result<web::Json<TaskView>, Problem> {
-    Ok(web::Json(query::task(state.db.read(), &caller, *id).await?))
+    Ok(web::Json(query::task(state.db.lookup(), &caller, *id).await?))
 }
 
 /// The code to show as QR at the place; it changes every 30 seconds. For clerks.
@@ -56,7 +56,7 @@ async fn get_check_in_code(
     id: PathId<TaskId>,
 ) -> Result<web::Json<CheckInCodeView>, Problem> {
     caller.clerk()?;
-    let task = query::find(state.db.read(), &caller, *id).await?;
+    let task = query::find(state.db.lookup(), &caller, *id).await?;
     if !takes_claims(task.status) {
         return Err(TaskError::TaskClosed.into());
     }
@@ -73,7 +73,7 @@ async fn list_claims(
     params: Params<ClaimQuery>,
 ) -> Result<web::Json<Listing<ClaimView>>, Problem> {
     let query = params.checked()?;
-    Ok(web::Json(query::claims(state.db.read(), &caller.scope(), &query).await?))
+    Ok(web::Json(query::claims(state.db.lookup(), &caller.scope(), &query).await?))
 }
 
 /// The member's own claims, newest first.
@@ -86,12 +86,12 @@ async fn list_my_claims(
 ) -> Result<web::Json<Listing<ClaimView>>, Problem> {
     let scope = Scope::Member(caller.member()?.id);
     let query = params.checked()?;
-    Ok(web::Json(query::claims(state.db.read(), &scope, &query).await?))
+    Ok(web::Json(query::claims(state.db.lookup(), &scope, &query).await?))
 }
 
 /// One claim.
 #[utoipa::path(tag = "task", params(("claim_id" = ClaimId, Path)), responses((status = 200, body = ClaimView)))]
 #[get("/claims/{claim_id}")]
 async fn get_claim(state: State, caller: Caller, id: PathId<ClaimId>) -> Result<web::Json<ClaimView>, Problem> {
-    Ok(web::Json(query::claim(state.db.read(), &caller.scope(), *id).await?))
+    Ok(web::Json(query::claim(state.db.lookup(), &caller.scope(), *id).await?))
 }

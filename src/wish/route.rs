@@ -369,7 +369,7 @@ async fn list_wishes(
     params: Params<WishQuery>,
 ) -> Result<web::Json<Listing<WishView>>, Problem> {
     let query = params.checked()?;
-    Ok(web::Json(query::wishes(state.db.read(), &caller.scope(), &query, state.clock.now()).await?))
+    Ok(web::Json(query::wishes(state.db.lookup(), &caller.scope(), &query, state.clock.now()).await?))
 }
 
 /// One wish. The volunteer of an open claim reads the requester's contact in it, and each such look is audited.
@@ -377,7 +377,7 @@ async fn list_wishes(
 #[get("/wishes/{wish_id}")]
 async fn get_wish(state: State, caller: Caller, id: PathId<WishId>) -> Result<web::Json<WishView>, Problem> {
     let now = state.clock.now();
-    let (view, event) = query::wish(state.db.read(), &state.keys, &caller.scope(), *id, now).await?;
+    let (view, event) = query::wish(state.db.lookup(), &state.keys, &caller.scope(), *id, now).await?;
     if let Some(event) = event {
         state.db.write(async move |txn| audit::record(txn, event.clone()).await).await?;
     }
@@ -386,7 +386,7 @@ async fn get_wish(state: State, caller: Caller, id: PathId<WishId>) -> Result<we
 
 /// The 404 of a wish.
 fn exists<'a>(state: &'a AppState, scope: &'a Scope, id: WishId) -> impl AsyncFnOnce() -> Result<(), Problem> + 'a {
-    async move || service::find(state.db.read(), scope, id).await.map(drop).map_err(Into::into)
+    async move || service::find(state.db.lookup(), scope, id).await.map(drop).map_err(Into::into)
 }
 
 /// Runs a command on a wish and answers with the wish as its changer may see it.
@@ -425,7 +425,8 @@ where
         Caller::Staff(staff) => {
             let event = AuditEvent::new(Actor::Staff(staff.id), action, "wish", state.clock.now());
             let event = event.of(id).in_region(&staff.region);
-            audit::note_elsewhere(&state.db, outcome, event, async || service::exists(state.db.read(), id).await).await
+            audit::note_elsewhere(&state.db, outcome, event, async || service::exists(state.db.lookup(), id).await)
+                .await
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The writer's own connection to SQLite, without a thread between the statement and the library.
+//! Our own connection to SQLite, without a thread between the statement and the library: the writer's, and those of
+//! [`Near`](super::near::Near).
 //!
 //! sqlx keeps a thread for each connection and hands every statement over to it and back, which costs more than most
 //! statements do. Results are built by SeaORM's `mock` feature, the only public way to make one; `kinds` keeps that exact.
@@ -9,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, Row, Statement};
+use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use sea_orm::{
     DbBackend, DbErr, ExecResult, MockDatabase, MockDatabaseTrait, MockExecResult, QueryResult, RuntimeErr, Value,
     Values,
@@ -31,6 +32,17 @@ pub(in crate::db) struct Driver {
 struct State {
     conn: Connection,
     known: Known,
+    /// Nothing is executed outside a transaction: the writer's. A reader's statements each stand alone.
+    in_transaction: bool,
+}
+
+impl State {
+    fn check(&self) -> Result<(), Failure> {
+        if self.in_transaction && self.conn.is_autocommit() {
+            return Err(Failure::Refused("SQLite has rolled the transaction back".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// What is known about the results of texts.
@@ -80,6 +92,7 @@ impl Failure {
 type NamedValues = BTreeMap<String, Value>;
 
 impl Driver {
+    /// The writer's.
     pub(super) fn open(path: &Path) -> Result<Self, DbErr> {
         let open = || -> rusqlite::Result<Connection> {
             let conn = Connection::open(path)?;
@@ -91,8 +104,31 @@ impl Driver {
             )?;
             Ok(conn)
         };
-        let conn = open().map_err(|error| DbErr::Conn(runtime_error(error)))?;
-        Ok(Self { state: Mutex::new(State { conn, known: Known::default() }) })
+        Self::over(open(), true)
+    }
+
+    /// One that only reads, never waits for anybody, and gives up a statement when `is_too_long`, which is asked after every
+    /// `steps` of SQLite's machine.
+    pub(super) fn open_reader(
+        path: &Path,
+        steps: i32,
+        is_too_long: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Self, DbErr> {
+        let open = || -> rusqlite::Result<Connection> {
+            let conn =
+                Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            conn.busy_timeout(Duration::ZERO)?;
+            conn.set_prepared_statement_cache_capacity(CACHE);
+            conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
+            conn.progress_handler(steps, Some(is_too_long))?;
+            Ok(conn)
+        };
+        Self::over(open(), false)
+    }
+
+    fn over(conn: rusqlite::Result<Connection>, in_transaction: bool) -> Result<Self, DbErr> {
+        let conn = conn.map_err(|error| DbErr::Conn(runtime_error(error)))?;
+        Ok(Self { state: Mutex::new(State { conn, known: Known::default(), in_transaction }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +152,7 @@ impl Driver {
     pub(in crate::db) fn execute(&self, sql: &str, values: Option<&Values>) -> Result<ExecResult, DbErr> {
         let state = self.state();
         let mut rows_affected = 0;
+        state.check().map_err(|failure| DbErr::Exec(failure.runtime_error()))?;
         let run = each(&state.conn, sql, values, |_, statement| {
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
@@ -151,7 +188,8 @@ impl Driver {
 
     fn query(&self, sql: &str, values: Option<&Values>, most: usize) -> Result<Vec<QueryResult>, DbErr> {
         let mut state = self.state();
-        let State { conn, known } = &mut *state;
+        state.check().map_err(|failure| DbErr::Query(failure.runtime_error()))?;
+        let State { conn, known, .. } = &mut *state;
         let mut found: Vec<NamedValues> = Vec::new();
         let run = each(conn, sql, values, |sql, statement| {
             let columns = known.columns(conn, sql, statement);
@@ -179,9 +217,6 @@ fn each(
     values: Option<&Values>,
     mut run: impl FnMut(Option<&str>, &mut Statement<'_>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    if conn.is_autocommit() {
-        return Err(Failure::Refused("SQLite has rolled the transaction back".to_owned()));
-    }
     let mut values = values.map(|values| values.0.as_slice()).unwrap_or_default();
     if !sql.trim_end().trim_end_matches(';').contains(';') {
         let mut statement = conn.prepare_cached(sql)?;

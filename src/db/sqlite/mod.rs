@@ -1,8 +1,9 @@
-//! SQLite: a pool of readers, and one writer in a thread of its own.
+//! SQLite: a pool of readers, connections for short reads in place, and one writer in a thread of its own.
 
 mod driver;
 mod error;
 mod kinds;
+mod near;
 mod space;
 mod value;
 mod writer;
@@ -18,8 +19,9 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, Statement};
 
 use super::fault::{CommandError, connection_error};
-use super::{DbOptions, Txn};
+use super::{DbOptions, Lookup, Txn};
 pub(super) use driver::Driver;
+pub(super) use near::Near;
 use writer::Writer;
 
 /// Older ones may lose commits when a WAL is reset.
@@ -27,7 +29,7 @@ const OLDEST: [u32; 3] = [3, 51, 3];
 
 pub(super) struct Sqlite {
     path: PathBuf,
-    readers: DatabaseConnection,
+    lookup: Lookup,
     writer: Writer,
 }
 
@@ -38,7 +40,8 @@ impl Sqlite {
         let writer = Writer::start(&path, options.min_free_mib).await?;
         let readers = readers(&path, options.max_connections).await?;
         check_version(&readers).await?;
-        Ok(Self { path, readers, writer })
+        let lookup = Lookup::new(Some(Near::new(&path)), readers);
+        Ok(Self { path, lookup, writer })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -46,12 +49,19 @@ impl Sqlite {
     }
 
     pub(super) fn readers(&self) -> &DatabaseConnection {
-        &self.readers
+        self.lookup.pool()
+    }
+
+    pub(super) fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     /// Another connection has changed the schema.
     pub(super) fn forget_schema(&self) {
         self.writer.forget_schema();
+        if let Some(near) = self.lookup.near() {
+            near.forget_schema();
+        }
     }
 
     pub(super) fn limit_pages(&self, most: u32) {
