@@ -4,6 +4,7 @@
 //! sqlx keeps a thread for each connection and hands every statement over to it and back, which costs more than most
 //! statements do. Results are built by SeaORM's `mock` feature, the only public way to make one; `kinds` keeps that exact.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -219,6 +220,7 @@ fn each(
 ) -> Result<(), Failure> {
     let mut values = values.map(|values| values.0.as_slice()).unwrap_or_default();
     if !sql.trim_end().trim_end_matches(';').contains(';') {
+        let sql = &*with_limit(sql, &mut values);
         let mut statement = conn.prepare_cached(sql)?;
         let outcome = bind(&mut statement, &mut values).and_then(|()| run(Some(sql), &mut statement).map(drop));
         if statement.parameter_count() > MOST_KEPT_VALUES {
@@ -234,6 +236,18 @@ fn each(
         }
     }
     Ok(())
+}
+
+/// SQLite parses and plans a statement anew at each run where the number after LIMIT is a value, as SeaORM writes it: the
+/// plan could depend on it. So the number goes into the text, of which there are a few then.
+fn with_limit<'a>(sql: &'a str, values: &mut &[Value]) -> Cow<'a, str> {
+    match (sql.strip_suffix("LIMIT ?"), values.split_last()) {
+        (Some(before), Some((Value::BigUnsigned(Some(limit)), others))) => {
+            *values = others;
+            format!("{before}LIMIT {limit}").into()
+        }
+        _ => sql.into(),
+    }
 }
 
 /// Takes as many `values` as the statement has places.
@@ -274,4 +288,33 @@ fn read_row(columns: &Columns, row: &Row<'_>) -> Result<NamedValues, Failure> {
         values.extend_from_within(..);
     }
     Ok(columns.keys.iter().cloned().zip(values).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_does_not_have_a_statement_planned_anew() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE item (id INTEGER PRIMARY KEY); INSERT INTO item VALUES (1), (2), (3), (4)")
+            .unwrap();
+        for (after, limit, expected) in [(0_i64, 2_u64, 2), (3, 9, 1), (0, 0, 0), (1, 2, 2)] {
+            let values = Values(vec![after.into(), limit.into()]);
+            let mut rows = 0;
+            each(&conn, "SELECT id FROM item WHERE id > ? LIMIT ?", Some(&values), |_, statement| {
+                let mut found = statement.raw_query();
+                while found.next()?.is_some() {
+                    rows += 1;
+                }
+                drop(found);
+                assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+                Ok(true)
+            })
+            .unwrap_or_else(|_| panic!("refused"));
+            assert_eq!(rows, expected);
+        }
+    }
 }
