@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use tokio::sync::Mutex;
 
 use super::fault::{CommandError, connection_error};
+use super::postgres::Kept;
 use super::sqlite::Driver;
 
 /// The open transaction of one command. Services take it as `&impl ConnectionTrait`.
@@ -24,7 +26,7 @@ enum Side {
     Sqlite(Arc<Driver>),
     /// With how long one statement may take, measured here: this also ends the wait on a connection whose other end has
     /// vanished.
-    Postgres(DatabaseTransaction, Duration),
+    Postgres(Mutex<Kept>, Duration),
 }
 
 impl Txn {
@@ -32,8 +34,8 @@ impl Txn {
         Self { side: Side::Sqlite(driver), aborted: AtomicBool::new(false) }
     }
 
-    pub(super) fn postgres(inner: DatabaseTransaction, patience: Duration) -> Self {
-        Self { side: Side::Postgres(inner, patience), aborted: AtomicBool::new(false) }
+    pub(super) fn postgres(inner: Kept, patience: Duration) -> Self {
+        Self { side: Side::Postgres(Mutex::new(inner), patience), aborted: AtomicBool::new(false) }
     }
 
     /// Runs `part` so that it can fail alone: where it answers `Err`, what it did is undone and the command goes on.
@@ -81,10 +83,10 @@ impl Txn {
     }
 
     /// PostgreSQL's transaction, to be ended.
-    pub(super) fn into_postgres(self) -> Option<DatabaseTransaction> {
+    pub(super) fn into_postgres(self) -> Option<Kept> {
         match self.side {
             Side::Sqlite(_) => None,
-            Side::Postgres(inner, _) => Some(inner),
+            Side::Postgres(inner, _) => Some(inner.into_inner()),
         }
     }
 
@@ -105,7 +107,9 @@ impl Txn {
         self.alive()?;
         self.note(match &self.side {
             Side::Sqlite(driver) => driver.step(sql),
-            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_unprepared(sql)).await.map(drop),
+            Side::Postgres(txn, patience) => {
+                bounded(*patience, async { txn.lock().await.run(sql).await }).await.map(drop)
+            }
         })
     }
 }
@@ -135,7 +139,9 @@ impl ConnectionTrait for Txn {
         self.alive()?;
         self.note(match &self.side {
             Side::Sqlite(driver) => driver.execute(&statement.sql, statement.values.as_ref()),
-            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_raw(statement)).await,
+            Side::Postgres(txn, patience) => {
+                bounded(*patience, async { txn.lock().await.execute(statement).await }).await
+            }
         })
     }
 
@@ -143,7 +149,7 @@ impl ConnectionTrait for Txn {
         self.alive()?;
         self.note(match &self.side {
             Side::Sqlite(driver) => driver.execute_unprepared(sql),
-            Side::Postgres(txn, patience) => bounded(*patience, txn.execute_unprepared(sql)).await,
+            Side::Postgres(txn, patience) => bounded(*patience, async { txn.lock().await.run(sql).await }).await,
         })
     }
 
@@ -151,7 +157,9 @@ impl ConnectionTrait for Txn {
         self.alive()?;
         self.note(match &self.side {
             Side::Sqlite(driver) => driver.query_one(&statement.sql, statement.values.as_ref()),
-            Side::Postgres(txn, patience) => bounded(*patience, txn.query_one_raw(statement)).await,
+            Side::Postgres(txn, patience) => {
+                bounded(*patience, async { txn.lock().await.query_one(statement).await }).await
+            }
         })
     }
 
@@ -159,7 +167,9 @@ impl ConnectionTrait for Txn {
         self.alive()?;
         self.note(match &self.side {
             Side::Sqlite(driver) => driver.query_all(&statement.sql, statement.values.as_ref()),
-            Side::Postgres(txn, patience) => bounded(*patience, txn.query_all_raw(statement)).await,
+            Side::Postgres(txn, patience) => {
+                bounded(*patience, async { txn.lock().await.query_all(statement).await }).await
+            }
         })
     }
 }

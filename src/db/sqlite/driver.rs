@@ -1,5 +1,5 @@
 //! Our own connection to SQLite, without a thread between the statement and the library: the writer's, and those of
-//! [`Near`](super::near::Near).
+//! [`Here`](super::here::Here).
 //!
 //! sqlx keeps a thread for each connection and hands every statement over to it and back, which costs more than most
 //! statements do. Results are built by SeaORM's `mock` feature, the only public way to make one; `kinds` keeps that exact.

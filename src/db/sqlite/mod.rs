@@ -2,8 +2,8 @@
 
 mod driver;
 mod error;
+mod here;
 mod kinds;
-mod near;
 mod space;
 mod value;
 mod writer;
@@ -19,9 +19,10 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, Statement};
 
 use super::fault::{CommandError, connection_error};
+use super::lookup::Near;
 use super::{DbOptions, Lookup, Txn};
 pub(super) use driver::Driver;
-pub(super) use near::Near;
+pub(super) use here::Here;
 use writer::Writer;
 
 /// Older ones may lose commits when a WAL is reset.
@@ -40,7 +41,7 @@ impl Sqlite {
         let writer = Writer::start(&path, options.min_free_mib).await?;
         let readers = readers(&path, options.max_connections).await?;
         check_version(&readers).await?;
-        let lookup = Lookup::new(Some(Near::new(&path)), readers);
+        let lookup = Lookup::new(Near::Here(Here::new(&path)), readers);
         Ok(Self { path, lookup, writer })
     }
 
@@ -59,9 +60,7 @@ impl Sqlite {
     /// Another connection has changed the schema.
     pub(super) fn forget_schema(&self) {
         self.writer.forget_schema();
-        if let Some(near) = self.lookup.near() {
-            near.forget_schema();
-        }
+        self.lookup.forget_schema();
     }
 
     pub(super) fn limit_pages(&self, most: u32) {

@@ -1,5 +1,7 @@
 //! PostgreSQL: a pool, and each command in a transaction of its own.
 
+mod keep;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +9,15 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    Statement, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 
 use uuid::Uuid;
 
 use super::fault::{CommandError, Fault, connection_error, connection_is_dead, fault};
+use super::lookup::Near;
 use super::txn::{Txn, aborted_error, bounded};
 use super::{DbOptions, Lookup};
+pub(super) use keep::{Keep, Kept};
 
 /// How often a command is run before its serialization failure is told.
 const RUNS: u32 = 5;
@@ -48,6 +49,7 @@ impl Pace {
 
 pub(super) struct Postgres {
     pool: DatabaseConnection,
+    keep: Arc<Keep>,
     lookup: Lookup,
     suspicion: Arc<Suspicion>,
 }
@@ -57,8 +59,10 @@ impl Postgres {
         let suspicion = Arc::new(Suspicion::default());
         let (before, after) = (Arc::clone(&suspicion), Arc::clone(&suspicion));
         let mut connect = ConnectOptions::new(&options.url);
+        // Those who read at leisure get what the keep leaves.
+        let kept = (options.max_connections - options.max_connections / 4).max(1);
         connect
-            .max_connections(options.max_connections)
+            .max_connections(options.max_connections.max(kept + 1))
             .acquire_timeout(ACQUIRE)
             .test_before_acquire_if_idle_for(TRUST)
             .sqlx_logging(false)
@@ -83,7 +87,9 @@ impl Postgres {
                 ])
             });
         let pool = Database::connect(connect).await?;
-        Ok(Self { lookup: Lookup::new(None, pool.clone()), pool, suspicion })
+        let keep = Keep::new(pool.get_postgres_connection_pool().clone(), kept, Arc::clone(&suspicion));
+        let lookup = Lookup::new(Near::Kept(Arc::clone(&keep)), pool.clone());
+        Ok(Self { pool, keep, lookup, suspicion })
     }
 
     /// The server's clock.
@@ -153,24 +159,33 @@ impl Postgres {
     }
 
     /// Nothing has happened yet, so a connection that turns out to be dead is simply replaced by another.
-    async fn begin(&self, pace: Pace) -> Result<DatabaseTransaction, DbErr> {
-        let begun = match bounded(ACQUIRE, self.pool.begin()).await {
+    async fn begin(&self, pace: Pace) -> Result<Kept, DbErr> {
+        let mut begun = match self.try_begin().await {
             Err(error) if connection_is_dead(&error) => {
                 self.suspicion.raise();
-                bounded(ACQUIRE, self.pool.begin()).await?
+                self.try_begin().await?
             }
             begun => begun?,
         };
         if pace == Pace::Long {
-            begun.execute_unprepared("SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 30000").await?;
+            begun.run("SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 30000").await?;
         }
         Ok(begun)
+    }
+
+    async fn try_begin(&self) -> Result<Kept, DbErr> {
+        bounded(ACQUIRE, async {
+            let mut kept = self.keep.take().await?;
+            kept.begin().await?;
+            Ok(kept)
+        })
+        .await
     }
 
     /// A failed COMMIT has an unknown outcome, except where the server itself says that it rolled back.
     async fn commit(&self, txn: Txn) -> Result<(), DbErr> {
         let Some(txn) = txn.into_postgres() else { return Ok(()) };
-        let error = match bounded(COMMIT, txn.commit()).await {
+        let error = match bounded(COMMIT, txn.end("COMMIT")).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -187,7 +202,7 @@ impl Postgres {
 
     async fn roll_back(&self, txn: Txn) {
         let Some(txn) = txn.into_postgres() else { return };
-        if let Err(error) = bounded(Pace::Short.patience(), txn.rollback()).await {
+        if let Err(error) = bounded(Pace::Short.patience(), txn.end("ROLLBACK")).await {
             self.suspect(&error);
         }
     }

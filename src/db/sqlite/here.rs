@@ -22,7 +22,7 @@ const MOST_LOOKS: u32 = 20;
 const MOST_SEATS: usize = 32;
 
 /// As many connections as there are threads that serve requests, each opened at its first use.
-pub(in crate::db) struct Near {
+pub(in crate::db) struct Here {
     path: PathBuf,
     seats: Vec<Mutex<Option<Reader>>>,
 }
@@ -49,7 +49,7 @@ fn number() -> usize {
     NUMBER.with(|number| *number)
 }
 
-impl Near {
+impl Here {
     pub(super) fn new(path: &Path) -> Self {
         let seats = thread::available_parallelism().map_or(4, usize::from).min(MOST_SEATS);
         Self { path: path.to_owned(), seats: (0..seats).map(|_| Mutex::default()).collect() }
@@ -66,7 +66,7 @@ impl Near {
     }
 
     /// Another connection has changed the schema.
-    pub(super) fn forget_schema(&self) {
+    pub(in crate::db) fn forget_schema(&self) {
         for seat in &self.seats {
             *seat.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -94,14 +94,14 @@ mod tests {
 
     use super::*;
 
-    fn near() -> (Near, tempfile::TempDir) {
+    fn here() -> (Here, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("test.db");
         let conn = rusqlite::Connection::open(&path).unwrap();
         conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
             .unwrap();
         conn.execute_batch("INSERT INTO item (name) VALUES ('a'), ('b')").unwrap();
-        (Near::new(&path), directory)
+        (Here::new(&path), directory)
     }
 
     fn text(sql: &str) -> Statement {
@@ -113,30 +113,30 @@ mod tests {
 
     #[test]
     fn what_is_short_is_read_here() {
-        let (near, _directory) = near();
-        let rows = near.query_all(&text("SELECT name FROM item ORDER BY id")).unwrap();
+        let (here, _directory) = here();
+        let rows = here.query_all(&text("SELECT name FROM item ORDER BY id")).unwrap();
         let names: Vec<String> = rows.iter().map(|row| row.try_get("", "name").unwrap()).collect();
         assert_eq!(names, ["a", "b"]);
-        assert!(near.query_one(&text("SELECT name FROM item WHERE id = 9")).unwrap().is_none());
+        assert!(here.query_one(&text("SELECT name FROM item WHERE id = 9")).unwrap().is_none());
     }
 
     #[test]
     fn what_is_not_for_here_is_left_and_does_no_harm() {
-        let (near, _directory) = near();
+        let (here, _directory) = here();
         for refused in [LONG, "SELECT nonsense", "SELECT 40 + 2", "INSERT INTO item (name) VALUES ('c') RETURNING name"]
         {
-            assert!(near.query_all(&text(refused)).is_none(), "{refused}");
-            assert_eq!(near.query_all(&text("SELECT name FROM item")).unwrap().len(), 2);
+            assert!(here.query_all(&text(refused)).is_none(), "{refused}");
+            assert_eq!(here.query_all(&text("SELECT name FROM item")).unwrap().len(), 2);
         }
     }
 
     /// The limit is for one statement, however often its prepared text was run.
     #[test]
     fn short_reads_never_add_up() {
-        let (near, _directory) = near();
+        let (here, _directory) = here();
         let short = LONG.replace("1000000", "500");
         for _ in 0..200 {
-            assert!(near.query_one(&text(&short)).is_some());
+            assert!(here.query_one(&text(&short)).is_some());
         }
     }
 }
