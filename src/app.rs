@@ -76,6 +76,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::region::routes);
     config.configure(crate::household::routes);
     config.configure(crate::identity::routes);
+    config.configure(crate::merit::routes);
     config.configure(crate::notify::routes);
     config.configure(crate::photo::routes);
     config.configure(crate::pipeline::route::routes);

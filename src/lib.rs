@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod matching;
+pub mod merit;
 pub mod notify;
 pub mod photo;
 pub mod pipeline;

@@ -63,6 +63,7 @@ const SHOWN: usize = 100;
 /// All checks of all rooms.
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
+        crate::merit::verify::CHECKS,
         crate::photo::verify::CHECKS,
         crate::household::verify::CHECKS,
         crate::points::verify::CHECKS,

@@ -5,6 +5,7 @@
 //! force, and the other way round; a household that somebody belongs to has one head.
 
 mod error;
+mod homes;
 mod purse;
 pub mod query;
 mod route;
@@ -12,6 +13,7 @@ pub mod service;
 pub mod verify;
 
 pub use error::HouseholdError;
+pub use homes::{Home, homes};
 pub use purse::{joined, lock, members_of, of, purse};
 pub use route::routes;
 pub use service::forget;

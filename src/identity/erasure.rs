@@ -5,11 +5,13 @@
 use chrono::{DateTime, Utc};
 use entity::claim::ClaimStatus;
 use entity::id::MemberId;
+use entity::merit::MeritStatus;
 use entity::redemption::RedemptionStatus;
 use entity::service_record::RecordStatus;
 use entity::wish::WishStatus;
 use entity::{
-    availability, claim, inbox_message, member, member_identity, member_skill, redemption, service_record, staff, wish,
+    availability, claim, inbox_message, member, member_identity, member_skill, merit, redemption, service_record,
+    staff, wish,
 };
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
@@ -95,11 +97,17 @@ async fn commitments(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Stri
         .filter(service_record::Column::Status.is_in([RecordStatus::Pending, RecordStatus::Disputed]))
         .count(db)
         .await?;
+    let merits = merit::Entity::find()
+        .filter(merit::Column::MemberId.eq(id))
+        .filter(merit::Column::Status.eq(MeritStatus::Pending))
+        .count(db)
+        .await?;
     let counted = [
         (reserved, "待领取的兑换"),
         (claims, "进行中的认领"),
         (wishes, "未了结的微心愿"),
         (records, "待核实的服务记录"),
+        (merits, "待审核的捐赠、事件或评分"),
     ];
     Ok(counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name} {count} 项")).collect())
 }
@@ -148,6 +156,14 @@ async fn forget_words(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbE
         .col_expr(task::Column::Body, Expr::value(ERASED_TITLE))
         .col_expr(task::Column::Lat, Expr::value(Option::<f64>::None))
         .col_expr(task::Column::Lon, Expr::value(Option::<f64>::None))
+        .exec(db)
+        .await?;
+    merit::Entity::update_many()
+        .filter(merit::Column::MemberId.eq(id))
+        .col_expr(merit::Column::Description, nothing())
+        .col_expr(merit::Column::Reason, nothing())
+        .col_expr(merit::Column::DisputeReason, nothing())
+        .col_expr(merit::Column::DisputeAnswer, nothing())
         .exec(db)
         .await?;
     let claims = claim::Entity::update_many().filter(claim::Column::MemberId.eq(id));

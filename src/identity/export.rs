@@ -40,6 +40,10 @@ pub struct Export {
     wishes: Vec<Value>,
     claims: Vec<Value>,
     service_records: Vec<Value>,
+    /// Donations, events and household scores.
+    merits: Vec<Value>,
+    /// Photos that the member uploaded or that are about the member; each is fetched by its id.
+    photos: Vec<Value>,
     /// Hours carried over from an older system.
     opening_balances: Vec<Value>,
     points_entries: Vec<Value>,
@@ -74,6 +78,8 @@ pub async fn collect(
         wishes: wishes(db, keys, id).await?,
         claims: claims(db, id).await?,
         service_records: records(db, id).await?,
+        merits: crate::merit::exported(db, id).await?,
+        photos: crate::photo::service::exported(db, id).await?,
         opening_balances: openings(db, id).await?,
         points_entries: entries(db, id).await?,
         redemptions: redemptions(db, id).await?,

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
     account, availability, claim, consent, household_member, inbox_message, member, member_identity, member_skill,
-    redemption, reporting, service_record, session, staff, wish,
+    merit, redemption, reporting, service_record, session, staff, wish,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -105,6 +105,7 @@ async fn history(db: &impl ConnectionTrait, fresh: &member::Model) -> Result<Opt
         (wish::Entity::find().filter(wish::Column::RequesterId.eq(id)).count(db).await?, "微心愿"),
         (claim::Entity::find().filter(claim::Column::MemberId.eq(id)).count(db).await?, "认领记录"),
         (service_record::Entity::find().filter(service_record::Column::MemberId.eq(id)).count(db).await?, "服务记录"),
+        (merit::Entity::find().filter(merit::Column::MemberId.eq(id)).count(db).await?, "捐赠或事件记录"),
         (account::Entity::find().filter(account::Column::MemberId.eq(id)).count(db).await?, "积分"),
         (redemption::Entity::find().filter(redemption::Column::MemberId.eq(id)).count(db).await?, "兑换记录"),
         (household_member::Entity::find().filter(household_member::Column::MemberId.eq(id)).count(db).await?, "家庭"),

@@ -10,6 +10,7 @@ use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, SelectExt as _,
 };
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -167,6 +168,22 @@ pub async fn find(db: &impl ConnectionTrait, uploader: Actor, scope: &Scope, id:
 /// The database's.
 pub async fn exists(db: &impl ConnectionTrait, id: PhotoId) -> Result<bool, DbErr> {
     Entity::find_by_id(id).exists(db).await
+}
+
+/// What is kept of a member's photos, for the member's own export.
+///
+/// # Errors
+/// The database's.
+pub async fn exported(db: &impl ConnectionTrait, member: MemberId) -> Result<Vec<Value>, DbErr> {
+    let theirs = Column::UploadedByMember.eq(member).or(Column::MemberId.eq(member));
+    let rows = Entity::find().filter(theirs).order_by_asc(Column::Id).all(db).await?;
+    let show = |row: Model| {
+        json!({
+            "id": row.id, "width": row.width, "height": row.height, "bytes": row.size_bytes,
+            "subject_id": row.subject_id, "own": row.uploaded_by_member == Some(member), "created_at": row.created_at,
+        })
+    };
+    Ok(rows.into_iter().map(show).collect())
 }
 
 /// The JPEG of a photo.

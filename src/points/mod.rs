@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod adjustment;
+mod appraisal;
 mod bucket;
 pub mod budget;
 pub mod bulk;
@@ -43,6 +44,7 @@ pub mod turnover;
 pub mod valuation;
 pub mod verify;
 
+pub use appraisal::{Worth, appraise, moved};
 pub use domain::{Lot, Points};
 pub use earning::{Earned, Earning, RECORD, Spans, earn};
 pub use error::PointsError;

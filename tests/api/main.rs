@@ -19,6 +19,7 @@ mod identity_codes;
 mod jobs;
 mod journey;
 mod member;
+mod merit;
 mod migrations;
 mod partners;
 mod photo;

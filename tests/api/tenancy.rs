@@ -279,6 +279,8 @@ fn values_of_others(world: &World, name: &str) -> Vec<String> {
             .map(|id| id.to_string())
             .collect(),
         "station" => each(|plot| plot.station.to_string()),
+        "household" => each(|plot| plot.household.to_string()),
+        "kind" => ["donation_goods", "event"].map(str::to_owned).to_vec(),
         "task" => each(|plot| plot.task.to_string()),
         "ref" => each(|plot| plot.resident.ref_id.clone()),
         "mine" => vec!["false".to_owned()],
@@ -310,6 +312,15 @@ fn bodies_with_ids_of_others(world: &World, place: Place) -> Vec<(&'static str, 
         ("POST /households", "manager", changed("POST /households", "region_code", json!(plot.region))),
         ("POST /households", "manager", changed("POST /households", "member_ids", json!([plot.resident.id]))),
         ("POST /households", "volunteer", changed("POST /households", "member_ids", json!([plot.resident.id]))),
+        ("POST /merits", "manager", changed("POST /merits", "member_id", json!(plot.resident.id))),
+        ("POST /merits", "resident", changed("POST /merits", "member_id", json!(plot.resident.id))),
+        ("POST /merits", "manager", changed("POST /merits", "photo_ids", json!([plot.photo]))),
+        ("POST /merits/household-scores", "manager", {
+            let mut body = changed("POST /merits/household-scores", "category", json!("civility"));
+            body["scores"][0]["household_id"] = json!(plot.household);
+            body
+        }),
+        ("POST /merits/approvals", "manager", changed("POST /merits/approvals", "merit_ids", json!([plot.merit]))),
         ("POST /stations", "manager", changed("POST /stations", "region_code", json!(plot.region))),
         ("POST /goods", "manager", changed("POST /goods", "station_id", json!(plot.station))),
         ("POST /points/rules", "manager", changed("POST /points/rules", "region_code", json!(plot.region))),

@@ -37,6 +37,7 @@ enum Members {
 
 const ALL: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, Role::GridWorker, Role::Auditor];
 const BUT_AUDITORS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::Operator, Role::GridWorker];
+const FIELD: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::GridWorker];
 const CLERKS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk];
 const MANAGERS: &[Role] = &[Role::Admin, Role::Manager];
 const KEEPERS: &[Role] = &[Role::Admin, Role::Manager, Role::Clerk, Role::GridWorker];
@@ -54,6 +55,8 @@ const RESIDENTS: Who = who(Members::Complete, &[]);
 const VOLUNTEERS: Who = who(Members::Volunteers, &[]);
 const STAFF: Who = who(Members::None, ALL);
 const CLERK: Who = who(Members::None, CLERKS);
+const FIELD_STAFF: Who = who(Members::None, FIELD);
+const RESIDENT_OR_FIELD_STAFF: Who = who(Members::Complete, FIELD);
 const MANAGER: Who = who(Members::None, MANAGERS);
 const MANAGER_OR_AUDITOR: Who = who(Members::None, BOOKS);
 const MEMBER_OR_CLERK: Who = who(Members::Any, CLERKS);
@@ -332,6 +335,34 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     // Photos.
     get("POST /photos", RESIDENT_OR_WORKER, On::Nothing),
     get("GET /photos/{}", CALLERS, On::Photo),
+    // Merits.
+    get("GET /merits", CALLERS, On::Nothing),
+    get("GET /me/merits", MEMBERS, On::Nothing),
+    get("GET /merits/{}", CALLERS, On::Merit),
+    send("POST /merits", RESIDENT_OR_FIELD_STAFF, On::Nothing, |world| {
+        json!({"kind": "donation_goods", "member_id": world.bystander.id, "programme": "default", "category": "charity",
+            "item": "books", "quantity": 3, "value": "60.00", "happened_on": "2026-11-20", "description": "旧书三本",
+            "reason": "无", "photo_ids": [world.home().photo]})
+    }),
+    send("POST /merits/household-scores", FIELD_STAFF, On::Nothing, |world| {
+        json!({"period": "2026-11", "programme": "default", "category": "civility", "scores": [
+            {"household_id": world.home().household, "item": "tidy", "quantity": 1, "description": "楼道整洁", "reason": "无"}]})
+    }),
+    send("POST /merits/approvals", MANAGER, On::Nothing, |world| json!({"merit_ids": [world.home().merit]})),
+    send(
+        "POST /merits/{}/approval",
+        MANAGER,
+        On::Merit,
+        |_| json!({"decision": "reject", "witnessed": false, "reason": "照片不清"}),
+    ),
+    send("POST /merits/{}/reversal", MANAGER, On::Merit, reason),
+    send("POST /merits/{}/dispute", RESIDENTS, On::Merit, reason),
+    send(
+        "POST /merits/{}/dispute-decision",
+        MANAGER,
+        On::Merit,
+        |_| json!({"decision": "dismiss", "reason": "核查属实"}),
+    ),
     // Points.
     get("GET /me/points", MEMBERS, On::Nothing),
     get("GET /me/points/entries", MEMBERS, On::Nothing),
