@@ -58,7 +58,7 @@ async fn measure(place: &Place, database: Database) {
         Shelf { prefix: "K", kinds: KINDS, stock: &|_| 1_000_000, price: 1 },
         Shelf { prefix: "L", kinds: 1, stock: &|_| 1_000_000, price: 1 },
     ];
-    support::set::import(place, members, SHIFTS, 100, &shelves);
+    support::set::import(place, members, SHIFTS, 100, &(0..0), &shelves);
     let prepared = pipeline::prepare(place, members).await;
     match database {
         Database::Sqlite => sqlite::measure(place, prepared, members).await,

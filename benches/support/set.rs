@@ -1,10 +1,12 @@
 //! A data set made for a run: one street, members with points in hand, goods on the shelf. Imported like any other.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use super::Place;
 
+pub(crate) const CITY: &str = "130200";
 pub(crate) const STREET: &str = "130202009";
 pub(crate) const COMMUNITY: &str = "130202009001";
 const DISTRICT: &str = "130202";
@@ -17,8 +19,16 @@ pub(crate) struct Shelf<'a> {
     pub(crate) price: u32,
 }
 
-/// Writes and imports `members` volunteers, each with `shifts` past participations of `points` points, and the shelves.
-pub(crate) fn import(place: &Place, members: usize, shifts: usize, points: u32, shelves: &[Shelf<'_>]) {
+/// Writes and imports `members` volunteers, each with `shifts` past participations of `points` points, those `overdue` with 100
+/// points besides that were good until yesterday, and the shelves.
+pub(crate) fn import(
+    place: &Place,
+    members: usize,
+    shifts: usize,
+    points: u32,
+    overdue: &Range<usize>,
+    shelves: &[Shelf<'_>],
+) {
     let dir = place.dir.path().join("set");
     std::fs::create_dir_all(&dir).expect("a folder");
     write(
@@ -59,6 +69,7 @@ pub(crate) fn import(place: &Place, members: usize, shifts: usize, points: u32, 
     }
     write(&dir, "activities.csv", &activities);
     write(&dir, "participations.csv", &rows);
+    write(&dir, "journals.csv", &journals(overdue));
     let mut rows =
         String::from("goods_id,name,station_region_code,points_cost,stock,per_member_limit,supplier_unit_id\n");
     for shelf in shelves {
@@ -73,6 +84,26 @@ pub(crate) fn import(place: &Place, members: usize, shifts: usize, points: u32, 
     for (table, counts) in report["tables"].as_object().expect("tables") {
         assert_eq!(counts["read"], counts["accepted"], "{table}: {counts}");
     }
+}
+
+fn journals(overdue: &Range<usize>) -> String {
+    let mut rows = String::from(
+        "journal_id,line,kind,programme,account_kind,account,amount,expires_on,at,reason,source_kind,source,reverses\n",
+    );
+    // Whatever the time zone, this day is over or begins now.
+    let yesterday = chrono::Utc::now().date_naive();
+    for member in overdue.clone() {
+        for (line, kind, account, amount, expires_on) in [
+            (1, "member", format!("M{member:07}"), "100.00", yesterday.to_string()),
+            (2, "issued", COMMUNITY.to_owned(), "-100.00", String::new()),
+        ] {
+            let _ = writeln!(
+                rows,
+                "J{member:07},{line},grant,default,{kind},{account},{amount},{expires_on},2023-12-01 09:00,,adjustment,,"
+            );
+        }
+    }
+    rows
 }
 
 fn write(dir: &Path, name: &str, text: &str) {

@@ -1,14 +1,18 @@
 //! The storm: everybody wants the same few things at once, some ask twice.
 //!
 //! 10,000 redemptions with keys of their own over 100 goods with stock 1 to 5, one in five sent again; 200 clients for one
-//! slot; 20 parallel spends of a balance that covers one. On SQLite with one server, on PostgreSQL with two.
-//! Ends with 1 unless oversold is 0, replays equal their first answers, each race has one winner and `linli verify` is clean.
+//! slot; 20 parallel spends of a balance that covers one. Then what moves points besides ([`books`]): gifts crosswise, three
+//! refunds of one redemption, spending while points expire, 50 verifications on a budget for 30. On SQLite with one
+//! server, on PostgreSQL with two. Ends with 1 unless oversold is 0, replays equal their first answers, each race has one winner, no
+//! point is made or lost and `linli verify` is clean.
 //!
 //! `cargo bench --bench storm -- [--database sqlite|postgres] [--requests 10000] [--clients 64]`
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures ends loudly")]
 #![allow(clippy::cast_precision_loss, reason = "figures are quoted to a few digits")]
 
+mod books;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::HashMap;
@@ -22,6 +26,8 @@ use support::{Answer, Database, Dice, Place, Server, client, figure, get, number
 
 const GOODS: usize = 100;
 const MEMBERS: usize = 2_000;
+/// Who has 100 points more, which are over; they take no part in the first races.
+const OVERDUE: std::ops::Range<usize> = 1_990..2_000;
 
 #[tokio::main]
 async fn main() {
@@ -34,9 +40,11 @@ async fn main() {
             MEMBERS,
             5,
             100,
+            &OVERDUE,
             &[
                 Shelf { prefix: "K", kinds: GOODS, stock: &stock, price: 10 },
                 Shelf { prefix: "L", kinds: 1, stock: &|_| 1_000, price: 500 },
+                Shelf { prefix: "M", kinds: 1, stock: &|_| 100_000, price: 10 },
             ],
         );
         let nodes = if database == Database::Postgres { 2 } else { 1 };
@@ -48,6 +56,7 @@ async fn main() {
         held &= redemptions(&storm, database).await;
         held &= last_slot(&storm, &place, database).await;
         held &= one_balance(&storm, database).await;
+        held &= books::all(&storm, &place, database).await;
         let verified = place.verified();
         figure(
             &json!({"program": "storm", "figure": "verify", "database": database.name(), "clean": verified.is_ok()}),
@@ -114,6 +123,19 @@ impl Storm {
     }
 }
 
+impl Storm {
+    async fn get(&self, path: &str, token: &str) -> Answer {
+        get(&self.client, &format!("{}{path}", self.bases[0]), token).await.expect("an answer")
+    }
+
+    async fn patch(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let request = self.client.patch(format!("{}{path}", self.bases[0])).bearer_auth(token).json(body);
+        let response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        Answer { status, body: response.bytes().await.expect("a body").to_vec(), replayed: false }
+    }
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -171,7 +193,7 @@ async fn redemptions(storm: &Arc<Storm>, database: Database) -> bool {
 async fn redeem(storm: &Storm, turn: usize) -> Outcome {
     let mut dice = Dice::new(turn as u64 + 1);
     let kind = dice.below(GOODS);
-    let token = &storm.members[dice.below(MEMBERS - 1) + 1];
+    let token = &storm.members[dice.below(OVERDUE.start - 1) + 1];
     let body = json!({"goods_id": storm.goods[&format!("K{kind:05}")], "quantity": 1});
     let key = format!("storm-{turn}");
     if !turn.is_multiple_of(5) {
