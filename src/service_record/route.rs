@@ -122,7 +122,7 @@ async fn list_records(
 ) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
     let query = params.checked()?;
     let found = service::list(state.db.lookup(), &caller.scope(), &query).await?;
-    Ok(web::Json(found.map(ServiceRecordView::from)))
+    shown(&state, found).await
 }
 
 /// The member's own service records, newest first.
@@ -137,7 +137,16 @@ async fn list_my_records(
     let scope = Scope::Member(caller.member()?.id);
     let query = params.checked()?;
     let found = service::list(state.db.lookup(), &scope, &query).await?;
-    Ok(web::Json(found.map(ServiceRecordView::from)))
+    shown(&state, found).await
+}
+
+async fn shown(
+    state: &AppState,
+    found: Listing<service_record::Model>,
+) -> Result<web::Json<Listing<ServiceRecordView>>, Problem> {
+    let Listing { items, next_cursor } = found;
+    let items = ServiceRecordView::of(state.db.lookup(), items).await?;
+    Ok(web::Json(Listing { items, next_cursor }))
 }
 
 /// One service record.
@@ -149,7 +158,8 @@ async fn get_record(
     caller: Caller,
     id: PathId<ServiceRecordId>,
 ) -> Result<web::Json<ServiceRecordView>, Problem> {
-    Ok(web::Json(service::find(state.db.lookup(), &caller.scope(), *id).await?.into()))
+    let record = service::find(state.db.lookup(), &caller.scope(), *id).await?;
+    Ok(web::Json(ServiceRecordView::one(state.db.lookup(), record).await?))
 }
 
 /// Verify or reject a service record. For managers: not for oneself, and not what one typed in.

@@ -7,7 +7,8 @@ use ::entity::claim::{self, ClaimStatus};
 use ::entity::goods_slot::{self, SlotStatus};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, ClaimId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId,
+    RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
