@@ -10,6 +10,7 @@ mod liability;
 mod programmes;
 mod proof;
 mod rules;
+mod seal_check;
 pub(crate) mod seals;
 mod standing;
 

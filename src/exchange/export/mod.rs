@@ -4,6 +4,7 @@
 //! - `participations` has the records that an import made and nobody has changed since, `service_records` all others.
 //! - `journals` has every posting that importing the other tables does not make by itself, entry by entry.
 //! - `goods.stock` is what was first put on the shelf, `stock_movements` what came and went since, other than by redemption.
+//! - `seals` and `seal_leaves` are for those who check the journal by themselves (`docs/seals.md`); no import reads them.
 //! - A reservation is not exported: its points and goods are free again. Submitted wishes wait for a review that the table
 //!   cannot tell of, and people without name, phone or community cannot be imported: both are counted as left out.
 //!
@@ -13,6 +14,7 @@
 mod ledger;
 mod people;
 mod places;
+mod seals;
 mod service;
 mod shelf;
 mod wishes;
@@ -137,21 +139,30 @@ impl Export<'_> {
         self.goods().await?;
         self.redemptions().await?;
         self.journals().await?;
-        self.stock_movements().await
+        self.stock_movements().await?;
+        self.seals().await
     }
 
     /// The table's file with its header.
     fn open(&self, table: Table) -> Result<Sink, ExportError> {
-        let path = self.folder.join(format!("{}.csv", table.name()));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let mut writer = CsvWriter::new(BufWriter::new(file));
+        let mut writer = self.file(table.name())?;
         writer.write(table.columns().iter().map(|column| column.name))?;
         Ok(Sink { table, writer, rows: 0 })
     }
 
+    fn file(&self, name: &str) -> Result<CsvWriter<BufWriter<File>>, ExportError> {
+        let path = self.folder.join(format!("{name}.csv"));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(CsvWriter::new(BufWriter::new(file)))
+    }
+
     fn close(&mut self, sink: Sink) -> Result<(), ExportError> {
-        self.report.tables.insert(sink.table.name(), sink.rows);
-        let file = sink.writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        self.done(sink.table.name(), sink.writer, sink.rows)
+    }
+
+    fn done(&mut self, name: &'static str, writer: CsvWriter<BufWriter<File>>, rows: u64) -> Result<(), ExportError> {
+        self.report.tables.insert(name, rows);
+        let file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         Ok(())
     }

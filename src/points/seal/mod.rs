@@ -15,7 +15,7 @@ pub(super) mod route;
 mod tree;
 pub mod verify;
 
-pub use proof::{Proof, SealView, Step, proofs};
+pub use proof::{Proof, SealView, SealedLeaf, Step, leaves, proofs};
 pub use route::NotSealed;
 
 /// What the signing key is derived for.

@@ -137,6 +137,41 @@ fn proof(row: &seal_leaf::Model, leaf: String, path: Vec<(Side, Hash)>, seal: &s
     }
 }
 
+/// A leaf with the journal it stands for.
+#[derive(Clone, Debug)]
+pub struct SealedLeaf {
+    pub seal_no: i64,
+    pub position: i32,
+    pub journal_id: JournalId,
+    /// In hexadecimal.
+    pub hash: String,
+    /// What is hashed; empty where the journal is gone.
+    pub text: String,
+}
+
+/// The leaves of the seals from `first` to `last`, in their order.
+///
+/// # Errors
+/// The database's.
+pub async fn leaves(db: &impl ConnectionTrait, first: i64, last: i64) -> Result<Vec<SealedLeaf>, DbErr> {
+    let rows = seal_leaf::Entity::find()
+        .filter(seal_leaf::Column::SealNo.between(first, last))
+        .order_by_asc(seal_leaf::Column::SealNo)
+        .order_by_asc(seal_leaf::Column::Position)
+        .all(db)
+        .await?;
+    let ids: Vec<JournalId> = rows.iter().map(|row| row.journal_id).collect();
+    let journals = Rows::read(db, &ids).await?;
+    let leaf = |row: seal_leaf::Model| SealedLeaf {
+        seal_no: row.seal_no,
+        position: row.position,
+        journal_id: row.journal_id,
+        hash: hex(&row.hash),
+        text: journals.get(row.journal_id).map(|(journal, lines)| leaf::text(journal, lines)).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(leaf).collect())
+}
+
 /// All leaves of a seal, in their order.
 async fn hashes(db: &impl ConnectionTrait, no: i64) -> Result<Vec<Hash>, DbErr> {
     let rows: Vec<Vec<u8>> = seal_leaf::Entity::find()
