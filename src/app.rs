@@ -84,6 +84,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::ranking::routes);
     config.configure(crate::redemption::routes);
     config.configure(crate::service_record::routes);
+    config.configure(crate::statement::routes);
     config.configure(crate::task::route::routes);
     config.configure(crate::wish::route::routes);
 }

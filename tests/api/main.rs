@@ -28,6 +28,7 @@ mod ranking;
 mod redemption;
 mod region;
 mod service_record;
+mod statement;
 mod task;
 mod tenancy;
 mod wish;

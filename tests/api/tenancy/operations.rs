@@ -145,6 +145,10 @@ pub(crate) enum On {
     Seal,
     /// A posting: its member.
     Entry,
+    /// A month that has begun: everybody who is let in.
+    Month,
+    /// A region, for staff of its subtree.
+    RegionInSubtree,
 }
 
 /// How a caller stands to an object that exists.
@@ -163,10 +167,11 @@ impl On {
     pub(crate) fn id(self, plot: &Plot) -> String {
         let id = match self {
             Self::Nothing => return String::new(),
-            Self::Region => return plot.region.to_owned(),
+            Self::Region | Self::RegionInSubtree => return plot.region.to_owned(),
             Self::CodeList => return "skill".to_owned(),
             Self::ConsentKind => return "boards".to_owned(),
             Self::Seal => return "1".to_owned(),
+            Self::Month => return "2026-11".to_owned(),
             Self::Member | Self::Entry => plot.resident.id.0,
             Self::Wish | Self::OwnWish => plot.wish.0,
             Self::Task => plot.task.0,
@@ -194,8 +199,8 @@ impl On {
 
     /// For everybody who is let in.
     fn is_common(self) -> bool {
-        use On::{CodeList, ConsentKind, Goods, Nothing, Region, Seal, Station};
-        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind | Seal)
+        use On::{CodeList, ConsentKind, Goods, Month, Nothing, Region, Seal, Station};
+        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind | Seal | Month)
     }
 
     pub(crate) fn reach(self, caller: &Caller, plot: &Plot) -> Reach {
@@ -370,6 +375,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /members/{}/points/entries", CALLERS, On::Member),
     get("GET /me/points/entries/{}/proof", MEMBERS, On::Entry),
     get("GET /members/{}/points/entries/{journal_id}/proof", CALLERS, On::Member),
+    get("GET /me/points/statements/{}", MEMBERS, On::Month),
+    get("GET /members/{}/points/statements/{month}", CALLERS, On::Member),
+    get("GET /regions/{}/points/statements/{month}", MANAGER_OR_AUDITOR, On::RegionInSubtree),
     get("GET /points/seals", EVERYONE, On::Nothing),
     get("GET /points/seals/key", EVERYONE, On::Nothing),
     get("GET /points/seals/{}", EVERYONE, On::Seal),
