@@ -10,13 +10,13 @@ use entity::redemption::RedemptionStatus;
 use entity::service_record::RecordStatus;
 use entity::wish::WishStatus;
 use entity::{
-    availability, claim, inbox_message, member, member_identity, member_skill, merit, redemption, service_record,
-    staff, wish,
+    availability, claim, inbox_message, member, member_identity, member_skill, merit, redemption, redemption_share,
+    service_record, staff, wish,
 };
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, JoinType,
+    PaginatorTrait as _, QueryFilter as _, QuerySelect as _, RelationDef,
 };
 
 use super::consents;
@@ -102,8 +102,20 @@ async fn commitments(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Stri
         .filter(merit::Column::Status.eq(MeritStatus::Pending))
         .count(db)
         .await?;
+    let paid: RelationDef = redemption_share::Entity::belongs_to(redemption::Entity)
+        .from(redemption_share::Column::RedemptionId)
+        .to(redemption::Column::Id)
+        .into();
+    let shares = redemption_share::Entity::find()
+        .join(JoinType::InnerJoin, paid)
+        .filter(redemption_share::Column::MemberId.eq(id))
+        .filter(redemption::Column::MemberId.ne(id))
+        .filter(redemption::Column::Status.eq(RedemptionStatus::Reserved))
+        .count(db)
+        .await?;
     let counted = [
         (reserved, "待领取的兑换"),
+        (shares, "为家人支付、待领取的兑换"),
         (claims, "进行中的认领"),
         (wishes, "未了结的微心愿"),
         (records, "待核实的服务记录"),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
     account, audit, claim, entry, gift, household, household_member, inbox_message, journal, member_identity,
-    opening_balance, redemption, reporting, service_record, wish,
+    opening_balance, redemption, redemption_line, redemption_share, reporting, service_record, wish,
 };
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub struct Export {
     opening_balances: Vec<Value>,
     points_entries: Vec<Value>,
     redemptions: Vec<Value>,
+    /// What the member paid of redemptions of the household, their own ones too.
+    redemption_shares: Vec<Value>,
     inbox: Vec<MessageView>,
     /// Who opened the member's data, when and why.
     disclosures: Vec<Value>,
@@ -83,6 +85,7 @@ pub async fn collect(
         opening_balances: openings(db, id).await?,
         points_entries: entries(db, id).await?,
         redemptions: redemptions(db, id).await?,
+        redemption_shares: redemption_shares(db, id).await?,
         inbox: inbox.iter().map(own).collect(),
         disclosures: disclosures(db, id).await?,
     })
@@ -195,13 +198,28 @@ async fn entries(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, 
 
 async fn redemptions(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
     let rows = redemption::Entity::find().filter(redemption::Column::MemberId.eq(id)).all(db).await?;
-    let show = |row: redemption::Model| {
+    let further = redemption_line::Entity::find().filter(redemption_line::Column::MemberId.eq(id)).all(db).await?;
+    let line = |row: &redemption_line::Model| {
         json!({
-            "id": row.id, "ref": row.ref_id, "goods_id": row.goods_id, "station_id": row.station_id,
-            "quantity": row.quantity, "points": decimal(row.points), "status": row.status,
-            "created_at": row.created_at, "fulfilled_at": row.fulfilled_at, "ended_at": row.ended_at,
+            "line": row.line, "goods_id": row.goods_id, "quantity": row.quantity, "points": decimal(row.points),
+            "slot_id": row.slot_id,
         })
     };
+    let show = |row: redemption::Model| {
+        let lines: Vec<_> = further.iter().filter(|line| line.redemption_id == row.id).map(line).collect();
+        json!({
+            "id": row.id, "ref": row.ref_id, "goods_id": row.goods_id, "station_id": row.station_id,
+            "quantity": row.quantity, "points": decimal(row.points), "status": row.status, "slot_id": row.slot_id,
+            "further_lines": lines, "created_at": row.created_at, "expires_at": row.expires_at,
+            "fulfilled_at": row.fulfilled_at, "ended_at": row.ended_at, "reason": row.reason,
+        })
+    };
+    Ok(rows.into_iter().map(show).collect())
+}
+
+async fn redemption_shares(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
+    let rows = redemption_share::Entity::find().filter(redemption_share::Column::MemberId.eq(id)).all(db).await?;
+    let show = |row: redemption_share::Model| json!({"id": row.id, "redemption_id": row.redemption_id, "points": decimal(row.points)});
     Ok(rows.into_iter().map(show).collect())
 }
 

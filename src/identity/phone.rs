@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
     account, availability, claim, consent, household_member, inbox_message, member, member_identity, member_skill,
-    merit, redemption, reporting, service_record, session, staff, wish,
+    merit, redemption, redemption_share, reporting, service_record, session, staff, wish,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -108,6 +108,10 @@ async fn history(db: &impl ConnectionTrait, fresh: &member::Model) -> Result<Opt
         (merit::Entity::find().filter(merit::Column::MemberId.eq(id)).count(db).await?, "捐赠或事件记录"),
         (account::Entity::find().filter(account::Column::MemberId.eq(id)).count(db).await?, "积分"),
         (redemption::Entity::find().filter(redemption::Column::MemberId.eq(id)).count(db).await?, "兑换记录"),
+        (
+            redemption_share::Entity::find().filter(redemption_share::Column::MemberId.eq(id)).count(db).await?,
+            "兑换记录",
+        ),
         (household_member::Entity::find().filter(household_member::Column::MemberId.eq(id)).count(db).await?, "家庭"),
         (reporting::Entity::find().filter(reporting::Column::MemberId.eq(id)).count(db).await?, "双报到记录"),
     ];

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use entity::id::{ActivityId, GoodsId, MemberId, RedemptionId, ServiceRecordId, StationId, UnitId};
 use entity::service_record::RecordStatus;
 use entity::{
-    account, activity, balance, claim, code_item, goods, member, redemption, region, service_record, station, unit,
+    account, activity, balance, claim, code_item, goods, member, redemption, redemption_line, region, service_record,
+    station, unit,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
 
 use entity::account::AccountKind;
 use entity::category::Category;
 use entity::claim::ClaimStatus;
+use entity::goods::LimitPeriod;
 use entity::redemption::RedemptionStatus;
 use entity::region::RegionLevel;
 
@@ -238,7 +240,8 @@ impl Known {
                 station: row.station_id,
                 region: regions.get(&row.station_id).cloned().unwrap_or_default().into(),
                 left: row.stock,
-                limit: row.per_member_limit,
+                // Of a period of its own: old rows cannot be counted in it.
+                limit: row.per_member_limit.filter(|_| row.limit_period == LimitPeriod::All),
             };
             self.goods.insert(row.ref_id.unwrap_or_else(|| row.id.to_string()).into(), goods);
         }
@@ -280,7 +283,23 @@ impl Known {
             .into_tuple()
             .all(db)
             .await?;
-        for (goods, member, quantity) in lines {
+        let whole: RelationDef = redemption_line::Entity::belongs_to(redemption::Entity)
+            .from(redemption_line::Column::RedemptionId)
+            .to(Column::Id)
+            .into();
+        let further: Vec<(GoodsId, MemberId, i32)> = redemption_line::Entity::find()
+            .select_only()
+            .columns([
+                redemption_line::Column::GoodsId,
+                redemption_line::Column::MemberId,
+                redemption_line::Column::Quantity,
+            ])
+            .join(JoinType::InnerJoin, whole)
+            .filter(Column::Status.is_in([RedemptionStatus::Reserved, RedemptionStatus::Fulfilled]))
+            .into_tuple()
+            .all(db)
+            .await?;
+        for (goods, member, quantity) in lines.into_iter().chain(further) {
             *self.bought.entry((goods, member)).or_default() += quantity;
         }
         let programmes = entity::programme::Entity::find().all(db).await?;

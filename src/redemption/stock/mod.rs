@@ -35,7 +35,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     transfer_route::routes(config);
 }
 
-/// How many pieces of each wait to be picked up; none of what is not named.
+/// How many pieces of each lie there and wait to be picked up, those taken from a time to book not among them; none of what is
+/// not named.
 async fn reserved(db: &impl ConnectionTrait, goods: &[GoodsId]) -> Result<HashMap<GoodsId, i64>, DbErr> {
     let mut pieces: HashMap<GoodsId, i64> = HashMap::new();
     let first: Vec<(GoodsId, Option<i64>)> = redemption::Entity::find()
@@ -44,6 +45,7 @@ async fn reserved(db: &impl ConnectionTrait, goods: &[GoodsId]) -> Result<HashMa
         .column_as(Expr::col(redemption::Column::Quantity).sum().cast_as("bigint"), "pieces")
         .filter(redemption::Column::GoodsId.is_in(goods.iter().copied()))
         .filter(redemption::Column::Status.eq(RedemptionStatus::Reserved))
+        .filter(redemption::Column::SlotId.is_null())
         .group_by(redemption::Column::GoodsId)
         .into_tuple()
         .all(db)
@@ -60,6 +62,7 @@ async fn reserved(db: &impl ConnectionTrait, goods: &[GoodsId]) -> Result<HashMa
         .column_as(Expr::col(redemption_line::Column::Quantity).sum().cast_as("bigint"), "pieces")
         .filter(redemption_line::Column::GoodsId.is_in(goods.iter().copied()))
         .filter(redemption_line::Column::RedemptionId.in_subquery(waiting))
+        .filter(redemption_line::Column::SlotId.is_null())
         .group_by(redemption_line::Column::GoodsId)
         .into_tuple()
         .all(db)

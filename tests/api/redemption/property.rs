@@ -31,7 +31,9 @@ enum Deed {
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let which = || 0..20_usize;
-    let lines = prop::collection::vec((0..4_usize, 1..4_i32), 1..4);
+    // No two lines of the same.
+    let lines = prop::sample::subsequence(vec![0, 1, 2, 3_usize], 1..=3)
+        .prop_flat_map(|which| which.into_iter().map(|which| (Just(which), 1..4_i32)).collect::<Vec<_>>());
     let deed = prop_oneof![
         10 => (0..PEOPLE, lines, any::<bool>())
             .prop_map(|(who, lines, household)| Deed::Reserve { who, lines, household }),
@@ -42,7 +44,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         1 => (0..2_usize).prop_map(Deed::Close),
         1 => (0..2_usize).prop_map(Deed::Open),
         3 => (0..PEOPLE, 1..20_i64).prop_map(|(who, points)| Deed::Earn(who, points * 100)),
-        2 => (1..60_i64).prop_map(Deed::Wait),
+        2 => (1..20_i64).prop_map(Deed::Wait),
         2 => Just(Deed::Sweep),
     ];
     prop::collection::vec(deed, 20..45)
@@ -68,13 +70,15 @@ impl Stage {
         let mut people = Vec::new();
         for _ in 0..PEOPLE {
             let member = app.seed().member().await;
-            give(&app, &member, 1500).await;
+            give(&app, &member, 2500).await;
             people.push(member);
         }
         live_together(&app, &people.iter().collect::<Vec<_>>()).await;
-        let limited = json!({"stock": 9, "per_member_limit": 6, "per_household_limit": 12, "limit_period": "week"});
-        let goods =
-            [shop.goods_with(&app, &limited).await, shop.goods_with(&app, &json!({"stock": 6, "points": "2.5"})).await];
+        let limited = json!({"stock": 20, "per_member_limit": 6, "per_household_limit": 12, "limit_period": "day"});
+        let goods = [
+            shop.goods_with(&app, &limited).await,
+            shop.goods_with(&app, &json!({"stock": 15, "points": "2.5"})).await,
+        ];
         let (service, early) = shop.service(&app, 40, 3).await;
         let late = shop.slot(&app, &service, 90, 2).await;
         Self { app, shop, people, goods, service, slots: [early, late], made: Vec::new() }
