@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
     account, audit, claim, entry, gift, household, household_member, inbox_message, journal, member_identity,
-    opening_balance, redemption, redemption_line, redemption_share, reporting, service_record, wish,
+    opening_balance, redemption, redemption_line, redemption_share, reporting, service_record, voucher, wish,
 };
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -23,6 +26,8 @@ use crate::notify::inbox::MessageView;
 
 /// Under which wishes keep the address they were given.
 const WISH_ADDRESS: &str = "wish.address";
+/// Under which the codes of vouchers are kept.
+const VOUCHER_CODE: &str = "voucher.code";
 
 /// All that is kept about a member.
 #[derive(Serialize, ToSchema)]
@@ -50,6 +55,8 @@ pub struct Export {
     redemptions: Vec<Value>,
     /// What the member paid of redemptions of the household, their own ones too.
     redemption_shares: Vec<Value>,
+    /// Codes that the member's redemptions have.
+    vouchers: Vec<Value>,
     inbox: Vec<MessageView>,
     /// Who opened the member's data, when and why.
     disclosures: Vec<Value>,
@@ -86,6 +93,7 @@ pub async fn collect(
         points_entries: entries(db, id).await?,
         redemptions: redemptions(db, id).await?,
         redemption_shares: redemption_shares(db, id).await?,
+        vouchers: vouchers(db, keys, id).await?,
         inbox: inbox.iter().map(own).collect(),
         disclosures: disclosures(db, id).await?,
     })
@@ -221,6 +229,31 @@ async fn redemption_shares(db: &impl ConnectionTrait, id: MemberId) -> Result<Ve
     let rows = redemption_share::Entity::find().filter(redemption_share::Column::MemberId.eq(id)).all(db).await?;
     let show = |row: redemption_share::Model| json!({"id": row.id, "redemption_id": row.redemption_id, "points": decimal(row.points)});
     Ok(rows.into_iter().map(show).collect())
+}
+
+async fn vouchers(db: &impl ConnectionTrait, keys: &Keys, id: MemberId) -> Result<Vec<Value>, IdentityError> {
+    use voucher::{Column, Entity, VoucherStatus};
+    let theirs = redemption::Entity::find()
+        .select_only()
+        .column(redemption::Column::Id)
+        .filter(redemption::Column::MemberId.eq(id))
+        .into_query();
+    let given = Entity::find()
+        .filter(Column::RedemptionId.in_subquery(theirs))
+        .filter(Column::Status.eq(VoucherStatus::Given))
+        .order_by_asc(Column::GivenAt)
+        .all(db)
+        .await?;
+    given
+        .into_iter()
+        .map(|row| {
+            let code = keys.open(VOUCHER_CODE, &row.code_sealed)?;
+            Ok(json!({
+                "redemption_id": row.redemption_id, "goods_id": row.goods_id, "given_at": row.given_at,
+                "code": String::from_utf8_lossy(&code), "expires_on": row.expires_on,
+            }))
+        })
+        .collect()
 }
 
 async fn disclosures(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {

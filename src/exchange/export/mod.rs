@@ -12,6 +12,7 @@
 //! export stands in the audit log before the first of them.
 
 mod ledger;
+mod partners;
 mod people;
 mod places;
 mod seals;
@@ -140,6 +141,7 @@ impl Export<'_> {
         self.redemptions().await?;
         self.journals().await?;
         self.stock_movements().await?;
+        self.partners().await?;
         self.seals().await
     }
 

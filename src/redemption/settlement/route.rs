@@ -214,7 +214,7 @@ struct NotePayment {
     #[validate(custom(function = imaginable))]
     paid_on: NaiveDate,
     /// Number of the bank's or the accounts' voucher.
-    #[schema(inline)]
+    #[schema(value_type = String, min_length = 1, max_length = 100)]
     reference: Line<100>,
 }
 
