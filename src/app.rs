@@ -81,6 +81,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::photo::routes);
     config.configure(crate::pipeline::route::routes);
     config.configure(crate::points::routes);
+    config.configure(crate::trial::routes);
     config.configure(crate::ranking::routes);
     config.configure(crate::redemption::routes);
     config.configure(crate::service_record::routes);

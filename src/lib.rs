@@ -26,5 +26,6 @@ pub mod service_record;
 pub mod setting;
 pub mod statement;
 pub mod task;
+pub mod trial;
 pub mod verify;
 pub mod wish;

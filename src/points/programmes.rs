@@ -190,7 +190,7 @@ pub(super) async fn may_change(
 ///
 /// # Errors
 /// [`PointsError::Fields`] on `programme`.
-pub(super) fn within_reach(found: Option<Model>, place: &Subtree) -> Result<Model, PointsError> {
+pub fn within_reach(found: Option<Model>, place: &Subtree) -> Result<Model, PointsError> {
     let Some(found) = found else {
         return Err(refused("programme", "invalid", "没有这个积分项目，请从积分项目列表中选择"));
     };

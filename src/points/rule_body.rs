@@ -132,8 +132,9 @@ impl Factors {
 struct Fault(&'static str, &'static str, &'static str);
 
 impl RuleBody {
-    pub fn programme(&self) -> &str {
-        self.programme.as_deref().unwrap_or(DEFAULT)
+    /// The programme, where it is given.
+    pub fn named_programme(&self) -> Option<&str> {
+        self.programme.as_deref()
     }
 
     /// The rule, to begin at `now` where it does not say; every fault that shows without looking at anything else.

@@ -18,7 +18,7 @@ use sea_orm::{
 use super::error::PointsError;
 use super::programmes;
 use super::timeline::{self, Gap, Scope, Span};
-use super::valuation::{RuleBook, in_force};
+use super::valuation::in_force;
 use crate::http::{FieldError, Listing, Page, Problem};
 use crate::identity::StaffCaller;
 use crate::region::{RegionCode, Subtree};
@@ -58,14 +58,7 @@ pub async fn add(
     let found = programme::Entity::find_by_id(&new.rule.programme).lock_exclusive().one(db).await?;
     let found = programmes::within_reach(found, &staff.subtree())?;
     let region = new.region.clone().unwrap_or_else(|| staff.region.clone());
-    placed(db, staff, &found, &region).await?;
-    if new.rule.amount < 0 && !found.negative_allowed {
-        return Err(refused(
-            "amount",
-            "out_of_range",
-            "本积分项目不允许扣分，请填写大于 0 的分值，或先在积分项目中开启扣分",
-        ));
-    }
+    admissible(db, staff, &found, &region, new.rule.amount).await?;
     let mut rule =
         Model { region_code: Some(region.into()), created_by: Some(staff.id), created_at: now, ..new.rule.clone() };
     let mut rules = of_programme(db, &found.code).await?;
@@ -127,12 +120,16 @@ pub(super) fn refused(field: &'static str, code: &'static str, detail: &'static 
     PointsError::Fields(vec![FieldError::new(field, code).saying(detail)])
 }
 
-/// Whether rules for `region` may be made by `staff` in a programme.
-async fn placed(
+/// Whether a rule of `amount` for `region` may be made by `staff` in a programme.
+///
+/// # Errors
+/// [`PointsError::Fields`] on `region_code` and `amount`.
+pub async fn admissible(
     db: &impl ConnectionTrait,
     staff: &StaffCaller,
     programme: &programme::Model,
     region: &RegionCode,
+    amount: i64,
 ) -> Result<(), PointsError> {
     let place = region.subtree();
     if !staff.subtree().encloses(&place) || region::Entity::find_by_id(region.as_str()).one(db).await?.is_none() {
@@ -144,6 +141,10 @@ async fn placed(
     }
     if region.community().is_some_and(|community| community != *region) {
         return Err(refused("region_code", "invalid", "积分规则最细到社区，请选择社区、街道或区"));
+    }
+    if amount < 0 && !programme.negative_allowed {
+        let detail = "本积分项目不允许扣分，请填写大于 0 的分值，或先在积分项目中开启扣分";
+        return Err(refused("amount", "out_of_range", detail));
     }
     Ok(())
 }
@@ -167,20 +168,6 @@ async fn close(db: &impl ConnectionTrait, rules: &mut [Model], id: RuleId, at: D
 /// The database's.
 pub async fn of_programme(db: &impl ConnectionTrait, programme: &str) -> Result<Vec<Model>, DbErr> {
     Entity::find().filter(Column::Programme.eq(programme)).order_by_asc(Column::Id).all(db).await
-}
-
-/// The rules of a programme that are in force at some time within a span, for valuing much at once.
-///
-/// # Errors
-/// The database's.
-pub async fn book(db: &impl ConnectionTrait, programme: &str, span: &crate::calendar::Span) -> Result<RuleBook, DbErr> {
-    let rules = Entity::find()
-        .filter(Column::Programme.eq(programme))
-        .filter(Column::ValidFrom.lt(span.end))
-        .filter(Condition::any().add(Column::ValidUntil.is_null()).add(Column::ValidUntil.gt(span.start)))
-        .all(db)
-        .await?;
-    Ok(RuleBook::new(rules))
 }
 
 /// A rule that `staff` may change: of a region in the subtree; one for everywhere takes an admin of everything.

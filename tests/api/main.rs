@@ -31,5 +31,6 @@ mod service_record;
 mod statement;
 mod task;
 mod tenancy;
+mod trial;
 mod wish;
 mod wish_stage;

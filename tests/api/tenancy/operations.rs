@@ -393,6 +393,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     send("POST /points/rules/{}/end", MANAGER, On::Rule, |world| json!({"valid_until": world.hours(500)})),
     get("GET /points/rules/check", MANAGER_OR_AUDITOR, On::Nothing),
+    send("POST /points/rules/trial", MANAGER, On::Nothing, |world| {
+        json!({"rules": [{"programme": "default", "region_code": world.home().region, "subject": "record",
+                "category": "civility", "name": "文明创建", "basis": "time", "amount": "1.00", "per_minutes": 30,
+                "factors": {"evidence": {"A": "1.20", "B": "1.00", "C": "0.80", "D": "0.50"},
+                    "difficulty": ["1.00", "1.20", "1.50"], "organiser": "1.50"},
+                "cap_day": "10.00", "cap_week": "30.00", "cap_month": "100.00", "cap_rule": "500.00",
+                "min_evidence": "D", "approver": "street", "valid_from": world.hours(-1000),
+                "valid_until": world.hours(1000)}],
+            "from": world.hours(-2000), "until": world.hours(1000), "programme": "default",
+            "region_code": world.home().region, "base": "current"})
+    }),
     send("POST /points/programmes", MANAGER, On::Nothing, |world| {
         json!({"code": "fufen", "name": "福分", "unit": "福分", "region_code": world.home().region, "expiry": "months",
             "expiry_months": 24, "expiry_years": 0, "notice_days": 30, "reopen_days": 7, "negative_allowed": true,
