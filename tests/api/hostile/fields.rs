@@ -128,6 +128,10 @@ fn resolve(document: &Value, schema: &Value) -> (Value, bool) {
         let target = document.pointer(reference.trim_start_matches('#')).expect("a schema that is there");
         return resolve(document, target);
     }
+    // A type written in place beside a description of the field.
+    if let Some(inlined) = schema["allOf"].as_array().and_then(|parts| parts.first()) {
+        return resolve(document, inlined);
+    }
     if let Some(ways) = schema["oneOf"].as_array() {
         let (nulls, others): (Vec<_>, Vec<_>) = ways.iter().partition(|way| way["type"] == "null");
         assert_eq!(others.len(), 1, "a field of one kind: {schema}");
