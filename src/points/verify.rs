@@ -124,6 +124,13 @@ pub const CHECKS: &[Check] = &[
             WHERE COALESCE(s.amount, 0) <> CASE WHEN d.status = 'paid' THEN d.amount ELSE 0 END",
     },
     Check {
+        name: "rule_cap_is_kept",
+        table: "rule",
+        sql: "SELECT r.id AS id, r.cap_rule AS expected, SUM(u.amount) AS found FROM rule_use u
+            LEFT JOIN rule r ON r.id = u.rule_id
+            GROUP BY r.id, r.cap_rule, u.account_id HAVING r.cap_rule IS NULL OR SUM(u.amount) > r.cap_rule",
+    },
+    Check {
         name: "adjustment_is_posted_once",
         table: "adjustment",
         sql: "SELECT d.id AS id, CASE WHEN d.status = 'posted' THEN d.amount ELSE 0 END AS expected, COALESCE(s.amount, 0) AS found

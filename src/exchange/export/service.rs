@@ -41,12 +41,13 @@ impl Export<'_> {
         let mut records = self.open(Table::ServiceRecords)?;
         let db = self.db;
         let mut rows = service_record::Entity::find().order_by_asc(service_record::Column::Id).stream(db).await?;
-        let mut left_out = 0;
+        let (mut left_out, mut marked) = (0, 0);
         while let Some(row) = rows.try_next().await? {
             let Some(member) = self.refs.members.get(&row.member_id).cloned() else {
                 left_out += 1;
                 continue;
             };
+            marked += u64::from(row.difficulty != 1 || row.organiser);
             let reference = row.ref_id.clone().unwrap_or_else(|| row.id.to_string());
             let dated = self.refs.dated.contains(&account::of_member(PROGRAMME, row.member_id));
             match participation(&row) {
@@ -70,6 +71,11 @@ impl Export<'_> {
         }
         drop(rows);
         self.left_out(Table::ServiceRecords, left_out, "人员未导出");
+        if marked > 0 {
+            self.report
+                .warnings
+                .push(format!("service_records：{marked} 条记录的难度与组织者标记未导出，积分已按其计入"));
+        }
         self.close(participations)?;
         self.close(records)
     }
