@@ -30,9 +30,8 @@ pub(super) struct EnterMerit {
     #[schema(value_type = Option<uuid::Uuid>)]
     member_id: Option<MemberId>,
     /// `default` where it is not given.
-    #[validate(length(min = 1, max = 64))]
-    #[schema(min_length = 1, max_length = 64)]
-    programme: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    programme: Option<Line<64>>,
     /// `charity` for donations and `civility` for events where it is not given.
     category: Option<Category>,
     /// Code of the rule's item, such as `no_litter`.
@@ -70,7 +69,7 @@ impl EnterMerit {
             id: MeritId::new(),
             kind: self.kind,
             member_id: self.member_id,
-            programme: self.programme.unwrap_or_else(|| PROGRAMME.to_owned()),
+            programme: self.programme.map_or_else(|| PROGRAMME.to_owned(), Line::into_inner),
             category: self.category,
             item: self.item.map(Line::into_inner),
             quantity: self.quantity.unwrap_or(1),
@@ -134,9 +133,8 @@ pub(super) struct ScoreHouseholds {
     #[schema(value_type = String, pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$")]
     period: Month,
     /// `default` where it is not given.
-    #[validate(length(min = 1, max = 64))]
-    #[schema(min_length = 1, max_length = 64)]
-    programme: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    programme: Option<Line<64>>,
     /// `civility` where it is not given.
     category: Option<Category>,
     /// At most 200; one for each household and item.
@@ -177,7 +175,7 @@ impl ScoreHouseholds {
         };
         Sheet {
             period: self.period.0,
-            programme: self.programme.unwrap_or_else(|| PROGRAMME.to_owned()),
+            programme: self.programme.map_or_else(|| PROGRAMME.to_owned(), Line::into_inner),
             category: self.category,
             scores: self.scores.into_iter().map(score).collect(),
             now,

@@ -29,12 +29,6 @@ pub const CHECKS: &[Check] = &[
             WHERE (m.status = 'reversed') <> (back.id IS NOT NULL)",
     },
     Check {
-        name: "merit_is_behind_what_it_posted",
-        table: "journal",
-        sql: "SELECT j.id AS id, NULL AS expected, NULL AS found FROM journal j LEFT JOIN merit m ON m.id = j.source_id
-            WHERE j.source_kind IN ('merit', 'merit_reversal') AND m.id IS NULL",
-    },
-    Check {
         name: "household_has_one_score_of_an_item_and_month",
         table: "merit",
         sql: "SELECT id, 1 AS expected, live AS found FROM (SELECT id,

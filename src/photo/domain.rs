@@ -5,7 +5,7 @@ use entity::photo::PhotoSubject;
 use uuid::Uuid;
 
 /// The most photos of one object.
-pub(super) const MOST: usize = 9;
+pub const MOST: usize = 9;
 
 /// What a photo proves, and who sees it by that.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ pub mod service;
 pub mod verify;
 mod view;
 
-pub use domain::{Subject, distinct};
+pub use domain::{MOST, Subject, distinct};
 pub use error::PhotoError;
 pub use route::routes;
 pub use view::PhotoView;

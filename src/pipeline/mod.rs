@@ -7,4 +7,5 @@
 pub mod claims;
 pub mod deadlines;
 pub mod follow;
+pub mod proof;
 pub mod route;

@@ -33,7 +33,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(withdraw_claim)
         .service(check_in)
         .service(check_out)
-        .service(miss_claim);
+        .service(miss_claim)
+        .configure(super::proof::routes);
 }
 
 /// Nothing.

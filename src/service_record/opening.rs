@@ -14,6 +14,7 @@ use sea_orm::{
 
 use super::domain::{grade, minutes_between};
 use super::error::RecordError;
+use crate::photo;
 
 /// What a check-out tells about the service done.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub async fn open_from_claim(
         ended_at: from.ended_at,
         window_minutes: Some(minutes_between(from.window_from, from.window_until)),
         minutes: minutes_between(from.started_at, from.ended_at),
-        evidence: grade(from.means_in, from.means_out),
+        evidence: shown(db, from).await?,
         status: RecordStatus::Pending,
         reason: None,
         entered_by: from.entered_by,
@@ -83,6 +84,31 @@ pub async fn open_from_claim(
         organiser: false,
     };
     insert(db, record).await
+}
+
+/// The grade of a service whose volunteer may have shown photos of it: they are more than a time that somebody typed in.
+async fn shown(db: &impl ConnectionTrait, from: &FromClaim<'_>) -> Result<Evidence, DbErr> {
+    let grade = grade(from.means_in, from.means_out);
+    if grade != Evidence::D || photo::service::count(db, from.claim_id.0).await? == 0 {
+        return Ok(grade);
+    }
+    Ok(Evidence::C)
+}
+
+/// Raises the pending record of a claim from D to C: its volunteer has shown photos of the work. Other grades stay.
+///
+/// # Errors
+/// The database's.
+pub async fn raise_to_shown(db: &impl ConnectionTrait, claim: ClaimId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    service_record::Entity::update_many()
+        .set(service_record::ActiveModel { evidence: Set(Evidence::C), updated_at: Set(now), ..Default::default() })
+        .filter(service_record::Column::ClaimId.eq(claim))
+        .filter(service_record::Column::Evidence.eq(Evidence::D))
+        .filter(service_record::Column::Status.is_in([RecordStatus::Pending, RecordStatus::Disputed]))
+        .filter(service_record::Column::CountedAt.is_null())
+        .exec(db)
+        .await
+        .map(drop)
 }
 
 /// Raises the records of `claims` from B to A: the person served has confirmed. Other grades stay; the number raised.

@@ -6,6 +6,7 @@ mod support;
 
 mod assign;
 mod claim;
+mod claim_photo;
 mod claim_property;
 mod claim_race;
 mod db;

@@ -7,10 +7,12 @@
 //! - `seals` and `seal_leaves` are for those who check the journal by themselves (`docs/seals.md`); no import reads them.
 //! - A reservation is not exported: its points and goods are free again. Submitted wishes wait for a review that the table
 //!   cannot tell of, and people without name, phone or community cannot be imported: both are counted as left out.
+//! - What there is no table for (donations, events, photos) stays behind, and is told with its number.
 //!
 //! Everything is read in one transaction. The files are in clear, so they are made for their owner alone (0600), and the
 //! export stands in the audit log before the first of them.
 
+mod beyond;
 mod ledger;
 mod partners;
 mod people;
@@ -137,6 +139,7 @@ impl Export<'_> {
         self.records().await?;
         self.opening_balances().await?;
         self.wishes().await?;
+        self.beyond().await?;
         self.goods().await?;
         self.redemptions().await?;
         self.journals().await?;

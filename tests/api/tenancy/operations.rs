@@ -605,6 +605,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         |_| json!({"code": "0000000000", "lat": 39.93, "lon": 119.6}),
     ),
     send("POST /claims/{}/no-show", CLERK, On::Claim, reason),
+    get("GET /claims/{}/photos", CALLERS, On::Claim),
+    send("POST /claims/{}/photos", RESIDENTS, On::Claim, |world| json!({"photo_ids": [world.home().photo]})),
 ];
 
 /// The line of an operation.
