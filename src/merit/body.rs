@@ -17,9 +17,6 @@ use super::scoring::{Score, Sheet};
 use crate::calendar::Period;
 use crate::http::{Day, FieldError, Line, PointsAmount, Problem, Text, refusal};
 
-/// What a fresh instance has.
-const PROGRAMME: &str = "default";
-
 /// A donation or an event. The kind `household_score` has a call of its own; members report donations only.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +26,7 @@ pub(super) struct EnterMerit {
     /// Of staff's calls only.
     #[schema(value_type = Option<uuid::Uuid>)]
     member_id: Option<MemberId>,
-    /// `default` where it is not given.
+    /// The one that counts in the member's community where it is not given.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     programme: Option<Line<64>>,
     /// `charity` for donations and `civility` for events where it is not given.
@@ -69,7 +66,7 @@ impl EnterMerit {
             id: MeritId::new(),
             kind: self.kind,
             member_id: self.member_id,
-            programme: self.programme.map_or_else(|| PROGRAMME.to_owned(), Line::into_inner),
+            programme: self.programme.map(Line::into_inner),
             category: self.category,
             item: self.item.map(Line::into_inner),
             quantity: self.quantity.unwrap_or(1),
@@ -132,7 +129,7 @@ pub(super) struct ScoreHouseholds {
     /// This month, or one not long past.
     #[schema(value_type = String, pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$")]
     period: Month,
-    /// `default` where it is not given.
+    /// The one that counts in the caller's region where it is not given.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     programme: Option<Line<64>>,
     /// `civility` where it is not given.
@@ -175,7 +172,7 @@ impl ScoreHouseholds {
         };
         Sheet {
             period: self.period.0,
-            programme: self.programme.map_or_else(|| PROGRAMME.to_owned(), Line::into_inner),
+            programme: self.programme.map(Line::into_inner),
             category: self.category,
             scores: self.scores.into_iter().map(score).collect(),
             now,

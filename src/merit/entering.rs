@@ -16,7 +16,7 @@ use crate::calendar::Calendar;
 use crate::http::FieldError;
 use crate::identity::{Resident, Scope, StaffCaller};
 use crate::photo::{self, Subject};
-use crate::points::{Worth, appraise};
+use crate::points::{Worth, appraise, programme_of};
 use crate::region::{RegionCode, Subtree};
 use crate::setting::{self, Number};
 
@@ -39,7 +39,8 @@ pub struct Entry {
     pub kind: MeritKind,
     /// Of staff's; a member enters for themselves.
     pub member_id: Option<MemberId>,
-    pub programme: String,
+    /// `None`: the one that counts in the member's community.
+    pub programme: Option<String>,
     pub category: Option<Category>,
     pub item: Option<String>,
     pub quantity: i32,
@@ -72,8 +73,8 @@ pub async fn enter(
         let detail = format!("只能登记今天或最近 {most_days} 天内的事项，请核对日期");
         return Err(MeritError::field("happened_on", "out_of_range", detail));
     }
-    let row = pending(by, entry, member_id, region, happened_on);
-    let programme = programme_for(db, &entry.programme, &row.region_code).await?;
+    let programme = programme_for(db, entry.programme.as_deref(), &region).await?;
+    let row = pending(by, entry, &programme, (member_id, region), happened_on);
     let facts = [(row.region_code.as_str(), domain::facts(calendar, &row))];
     let worth = appraise(db, &row.programme, &facts).await?.into_iter().next().flatten();
     acceptable(worth, &programme, entry.item.is_some(), entry.reason.is_some(), "").map_err(MeritError::Fields)?;
@@ -114,7 +115,13 @@ async fn member_of(db: &impl ConnectionTrait, by: &By, entry: &Entry) -> Result<
     Ok((found.id, found.region_code.ok_or(MeritError::NotFound)?))
 }
 
-fn pending(by: &By, entry: &Entry, member_id: MemberId, region_code: String, happened_on: NaiveDate) -> Model {
+fn pending(
+    by: &By,
+    entry: &Entry,
+    programme: &programme::Model,
+    (member_id, region_code): (MemberId, String),
+    happened_on: NaiveDate,
+) -> Model {
     let (entered_by, submitted_by) = match by {
         By::Member(member) => (None, Some(member.id)),
         By::Staff(staff) => (Some(staff.id), None),
@@ -125,7 +132,7 @@ fn pending(by: &By, entry: &Entry, member_id: MemberId, region_code: String, hap
         member_id,
         household_id: None,
         region_code,
-        programme: entry.programme.clone(),
+        programme: programme.code.clone(),
         category: entry.category.unwrap_or_else(|| domain::usual_category(entry.kind)),
         item: entry.item.clone(),
         quantity: entry.quantity,
@@ -156,15 +163,19 @@ fn pending(by: &By, entry: &Entry, member_id: MemberId, region_code: String, hap
     }
 }
 
-/// The programme, where it counts in the community.
+/// The programme, where it counts in the community: the one named, or the one that counts there by itself.
 ///
 /// # Errors
 /// [`MeritError::Fields`] on `programme` for one that is not there or of elsewhere.
-pub(super) async fn programme_for(
+async fn programme_for(
     db: &impl ConnectionTrait,
-    code: &str,
+    code: Option<&str>,
     community: &str,
 ) -> Result<programme::Model, MeritError> {
+    let code = match code {
+        Some(code) => code.to_owned(),
+        None => programme_of(db, community).await?,
+    };
     let found = programme::Entity::find_by_id(code).one(db).await?;
     found.filter(|programme| counts_in(programme, community)).ok_or_else(|| {
         MeritError::field("programme", "invalid", "没有这个积分项目，或不用于该居民所在社区，请重新选择")

@@ -22,14 +22,15 @@ use crate::db::insert_all;
 use crate::household::{Home, homes};
 use crate::http::FieldError;
 use crate::identity::StaffCaller;
-use crate::points::appraise;
+use crate::points::{appraise, programme_of};
 use crate::setting;
 
 /// The scores of one call.
 #[derive(Clone, Debug)]
 pub struct Sheet {
     pub period: Period,
-    pub programme: String,
+    /// `None`: the one that counts in the caller's region.
+    pub programme: Option<String>,
     pub category: Option<Category>,
     pub scores: Vec<Score>,
     pub now: DateTime<Utc>,
@@ -59,7 +60,11 @@ pub async fn enter(
     sheet: &Sheet,
 ) -> Result<Vec<Model>, MeritError> {
     let happened_on = day_of(db, calendar, sheet).await?;
-    let programme = entity::programme::Entity::find_by_id(&sheet.programme)
+    let code = match &sheet.programme {
+        Some(code) => code.clone(),
+        None => programme_of(db, staff.region.as_str()).await?,
+    };
+    let programme = entity::programme::Entity::find_by_id(code)
         .one(db)
         .await?
         .ok_or_else(|| MeritError::field("programme", "invalid", "没有这个积分项目，请从积分项目列表中选择"))?;
@@ -73,10 +78,12 @@ pub async fn enter(
     let rows: Vec<Model> = sheet
         .scores
         .iter()
-        .filter_map(|score| Some(pending(sheet, score, found.get(&score.household_id)?, staff, happened_on)))
+        .filter_map(|score| {
+            Some(pending((sheet, programme.code.as_str()), score, found.get(&score.household_id)?, staff, happened_on))
+        })
         .collect();
     let facts: Vec<_> = rows.iter().map(|row| (row.region_code.as_str(), domain::facts(calendar, row))).collect();
-    let worth = appraise(db, &sheet.programme, &facts).await?;
+    let worth = appraise(db, &programme.code, &facts).await?;
     for (place, (row, worth)) in rows.iter().zip(worth).enumerate() {
         let prefix = format!("scores[{place}].");
         if !counts_in(&programme, &row.region_code) {
@@ -144,14 +151,20 @@ async fn doubles(db: &impl ConnectionTrait, sheet: &Sheet, ids: &[HouseholdId]) 
     Ok(sheet.scores.iter().enumerate().filter_map(fault).collect())
 }
 
-fn pending(sheet: &Sheet, score: &Score, home: &Home, staff: &StaffCaller, happened_on: NaiveDate) -> Model {
+fn pending(
+    (sheet, programme): (&Sheet, &str),
+    score: &Score,
+    home: &Home,
+    staff: &StaffCaller,
+    happened_on: NaiveDate,
+) -> Model {
     Model {
         id: score.id,
         kind: MeritKind::HouseholdScore,
         member_id: home.head,
         household_id: Some(score.household_id),
         region_code: home.region_code.clone(),
-        programme: sheet.programme.clone(),
+        programme: programme.to_owned(),
         category: sheet.category.unwrap_or_else(|| domain::usual_category(MeritKind::HouseholdScore)),
         item: score.item.clone(),
         quantity: score.quantity,
