@@ -9,14 +9,14 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     #[sea_orm(column_type = "Text")]
     pub programme: String,
-    /// The community whose books it is in.
-    #[sea_orm(primary_key, auto_increment = false)]
-    #[sea_orm(column_type = "Text")]
-    pub region_code: String,
     /// `2026-11`: the local month in which the journals count.
     #[sea_orm(primary_key, auto_increment = false)]
     #[sea_orm(column_type = "Text")]
     pub month: String,
+    /// The community whose books it is in.
+    #[sea_orm(primary_key, auto_increment = false)]
+    #[sea_orm(column_type = "Text")]
+    pub region_code: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub kind: JournalKind,
     /// Hundredths that members gained; below zero they lost them.

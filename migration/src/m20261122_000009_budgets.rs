@@ -68,12 +68,12 @@ const UP: &[&str] = &[
     "CREATE INDEX due_member ON due (member_id) WHERE status = 'waiting'",
     "CREATE TABLE turnover (
     programme $TEXT NOT NULL,
-    region_code $TEXT NOT NULL,
     month $TEXT NOT NULL,
+    region_code $TEXT NOT NULL,
     kind $TEXT NOT NULL,
     amount $BIG NOT NULL,
     journals $BIG NOT NULL,
-    PRIMARY KEY (programme, region_code, month, kind)
+    PRIMARY KEY (programme, month, region_code, kind)
 ) $CLUSTERED",
     "ALTER TABLE journal ADD COLUMN budget_id $UUID",
 ];

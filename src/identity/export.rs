@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
-    account, audit, claim, entry, gift, household, household_member, inbox_message, journal, member_identity,
+    account, audit, claim, due, entry, gift, household, household_member, inbox_message, journal, member_identity,
     opening_balance, redemption, redemption_line, redemption_share, reporting, service_record, voucher, wish,
 };
 use sea_orm::{
@@ -52,6 +52,8 @@ pub struct Export {
     /// Hours carried over from an older system.
     opening_balances: Vec<Value>,
     points_entries: Vec<Value>,
+    /// Points that waited, or wait, for a budget.
+    dues: Vec<Value>,
     redemptions: Vec<Value>,
     /// What the member paid of redemptions of the household, their own ones too.
     redemption_shares: Vec<Value>,
@@ -91,6 +93,7 @@ pub async fn collect(
         photos: crate::photo::service::exported(db, id).await?,
         opening_balances: openings(db, id).await?,
         points_entries: entries(db, id).await?,
+        dues: dues(db, id).await?,
         redemptions: redemptions(db, id).await?,
         redemption_shares: redemption_shares(db, id).await?,
         vouchers: vouchers(db, keys, id).await?,
@@ -202,6 +205,17 @@ async fn entries(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, 
         }
     }
     Ok(shown)
+}
+
+async fn dues(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
+    let rows = due::Entity::find().filter(due::Column::MemberId.eq(id)).order_by_asc(due::Column::Id).all(db).await?;
+    let show = |row: due::Model| {
+        json!({
+            "id": row.id, "programme": row.programme, "amount": decimal(row.amount), "source_kind": row.source_kind,
+            "source_id": row.source_id, "at": row.at, "status": row.status, "ended_at": row.ended_at,
+        })
+    };
+    Ok(rows.into_iter().map(show).collect())
 }
 
 async fn redemptions(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {

@@ -48,7 +48,7 @@ impl Sums {
             for line in lines(db, chunk).await? {
                 let Some(community) = line.region_code else { continue };
                 let month = month_of(calendar, line.at);
-                let sum = sums.0.entry((line.programme, community, month, line.kind)).or_default();
+                let sum = sums.0.entry((line.programme, month, community, line.kind)).or_default();
                 sum.0 = sum.0.saturating_sub(line.amount);
                 sum.1 += 1;
             }
@@ -61,11 +61,11 @@ impl Sums {
     /// # Errors
     /// The database's.
     pub async fn add(&self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let row = |((programme, region_code, month, kind), (amount, journals)): (&(String, String, String, _), &_)| {
+        let row = |((programme, month, region_code, kind), (amount, journals)): (&(String, String, String, _), &_)| {
             turnover::ActiveModel {
                 programme: Set(programme.clone()),
-                region_code: Set(region_code.clone()),
                 month: Set(month.clone()),
+                region_code: Set(region_code.clone()),
                 kind: Set(*kind),
                 amount: Set(*amount),
                 journals: Set(*journals),
@@ -74,7 +74,7 @@ impl Sums {
         let rows: Vec<_> = self.0.iter().map(row).collect();
         let more = |column: Column| Expr::col((Entity, column)).add(Expr::col(("excluded", column)));
         for chunk in rows.chunks(CHUNK) {
-            let add = OnConflict::columns([Column::Programme, Column::RegionCode, Column::Month, Column::Kind])
+            let add = OnConflict::columns([Column::Programme, Column::Month, Column::RegionCode, Column::Kind])
                 .value(Column::Amount, more(Column::Amount))
                 .value(Column::Journals, more(Column::Journals))
                 .to_owned();
@@ -128,19 +128,25 @@ pub(super) struct Sum {
     pub(super) amount: i64,
 }
 
-/// The turnover of a subtree by programme, month and kind; of one programme only where it is given.
+/// The turnover of a subtree in these months, by programme, month and kind. Naming programmes and months is what the table's
+/// key asks for.
 pub(super) async fn of_subtree(
     db: &impl ConnectionTrait,
     subtree: &Subtree,
-    programme: Option<&str>,
+    programmes: &[&str],
+    months: &[String],
 ) -> Result<Vec<Sum>, DbErr> {
-    let mut query = Entity::find()
+    Entity::find()
         .select_only()
         .columns([Column::Programme, Column::Month, Column::Kind])
         .column_as(Expr::col(Column::Amount).sum().cast_as("bigint"), "amount")
-        .filter(subtree.covers(Expr::col((Entity, Column::RegionCode))));
-    if let Some(programme) = programme {
-        query = query.filter(Column::Programme.eq(programme));
-    }
-    query.group_by(Column::Programme).group_by(Column::Month).group_by(Column::Kind).into_model::<Sum>().all(db).await
+        .filter(Column::Programme.is_in(programmes.iter().copied()))
+        .filter(Column::Month.is_in(months.iter().map(String::as_str)))
+        .filter(subtree.covers(Expr::col((Entity, Column::RegionCode))))
+        .group_by(Column::Programme)
+        .group_by(Column::Month)
+        .group_by(Column::Kind)
+        .into_model::<Sum>()
+        .all(db)
+        .await
 }

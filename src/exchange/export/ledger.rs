@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::account::{self, AccountKind};
+use entity::due::{self, DueStatus};
 use entity::id::{AccountId, JournalId, RedemptionId, ServiceRecordId};
 use entity::journal::{self, JournalKind};
-use entity::{entry, programme};
+use entity::{budget, entry, programme};
 use futures_util::TryStreamExt as _;
 use sea_orm::{
-    ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveEnum as _, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 
 use super::{Export, ExportError, Sink, day, instant, points};
@@ -73,6 +75,7 @@ impl Export<'_> {
                 }
             }
         }
+        left_out += self.owed(&mut sink).await?;
         self.left_out(Table::Journals, left_out, "人员未导出");
         let others = programme::Entity::find().filter(programme::Column::Code.ne(PROGRAMME)).all(self.db).await?;
         if !others.is_empty() {
@@ -80,6 +83,48 @@ impl Export<'_> {
             self.report.warnings.push(format!("积分项目 {} 及其规则未导出，导入前请先建立", codes.join("、")));
         }
         self.close(sink)
+    }
+
+    /// What waits for a budget goes out as if it had been posted: budgets stay behind, and where there is none it would be paid
+    /// at once. How many dues could not be written.
+    async fn owed(&mut self, sink: &mut Sink) -> Result<u64, ExportError> {
+        let waiting = due::Entity::find().filter(due::Column::Status.eq(DueStatus::Waiting));
+        let (mut left_out, mut written) = (0, 0_u64);
+        for row in waiting.order_by_asc(due::Column::Id).all(self.db).await? {
+            let Some(member) = self.refs.members.get(&row.member_id) else {
+                left_out += 1;
+                continue;
+            };
+            let journal = posted(&row);
+            let (source_kind, source) = self.source(&journal);
+            let lines =
+                [(AccountKind::Member, member, row.amount), (AccountKind::Issued, &row.region_code, -row.amount)];
+            for (line, (kind, owner, amount)) in (1..).zip(lines) {
+                sink.write([
+                    &journal.id.to_string(),
+                    &i32::to_string(&line),
+                    &journal.kind.to_value(),
+                    &journal.programme,
+                    &kind.to_value(),
+                    owner,
+                    &points(amount),
+                    "",
+                    &instant(journal.at),
+                    journal.reason.as_deref().unwrap_or_default(),
+                    source_kind,
+                    source,
+                    "",
+                ])?;
+            }
+            written += 1;
+        }
+        let budgets = budget::Entity::find().count(self.db).await?;
+        if budgets > 0 {
+            let words =
+                format!("预算 {budgets} 个及其注资未导出，导入后请重新设立；{written} 笔待发放的积分按已发放导出");
+            self.report.warnings.push(words);
+        }
+        Ok(left_out)
     }
 
     /// Whether importing the record or the redemption posts it again.
@@ -153,5 +198,23 @@ impl Export<'_> {
             (None, RECORD | RECORD_REVERSAL | REDEMPTION) => (NO_SOURCE, ""),
             (None, kind) => (kind, ""),
         }
+    }
+}
+
+/// The journal that a due would be paid by.
+fn posted(row: &due::Model) -> journal::Model {
+    journal::Model {
+        id: JournalId(row.id.0),
+        programme: row.programme.clone(),
+        kind: JournalKind::Earn,
+        source_kind: row.source_kind.clone(),
+        source_id: row.source_id,
+        reason: row.reason.clone(),
+        actor_kind: row.actor_kind.clone(),
+        actor_id: row.actor_id,
+        reverses_id: None,
+        at: row.at,
+        posted_at: row.created_at,
+        budget_id: None,
     }
 }

@@ -167,7 +167,6 @@ struct CreateBudget {
     /// With owner `sponsor`, where the sponsor is known as a unit.
     unit_id: Option<UnitId>,
     /// The first funds.
-    #[schema(inline)]
     amount: PointsAmount,
     /// Percent from which on staff are warned; 80 where it is not given.
     #[validate(range(min = 1, max = 100))]

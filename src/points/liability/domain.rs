@@ -93,26 +93,27 @@ pub(super) fn total(ended: &BTreeMap<&str, Ended>) -> Ended {
     })
 }
 
-/// What was earned and granted in these months, less what was reversed.
-pub(super) fn issued(turnover: &[Sum], months: &[String]) -> i64 {
+/// What was earned and granted in these months, less what was reversed; of one programme where it is given.
+pub(super) fn issued(turnover: &[Sum], months: &[String], programme: Option<&str>) -> i64 {
     let counts = |kind| matches!(kind, JournalKind::Earn | JournalKind::Grant | JournalKind::Reversal);
-    turnover.iter().filter(|sum| counts(sum.kind) && months.contains(&sum.month)).map(|sum| sum.amount).sum()
+    let asked = |sum: &&Sum| programme.is_none_or(|code| code == sum.programme);
+    let of_months = turnover.iter().filter(asked).filter(|sum| months.contains(&sum.month));
+    of_months.filter(|sum| counts(sum.kind)).map(|sum| sum.amount).sum()
 }
 
-/// The last `count` of `months`, each with what members had at its end: the sum of all that came before.
-pub(super) fn by_month(turnover: &[Sum], months: &[String], count: usize) -> Vec<Month> {
-    let shown = &months[months.len().saturating_sub(count)..];
-    let mut rows: Vec<Month> = shown.iter().map(|month| Month { month: month.clone(), ..Default::default() }).collect();
-    for sum in turnover {
-        for row in &mut rows {
-            if row.month == sum.month {
-                row.add(sum.kind, sum.amount);
-            }
-            if sum.month <= row.month {
-                row.outstanding += sum.amount;
-            }
+/// The last `count` of `months`, each with what members had when it ended: what they have now, less what came since.
+pub(super) fn by_month(turnover: &[Sum], months: &[String], count: usize, now: i64) -> Vec<Month> {
+    let mut outstanding = now;
+    let mut rows: Vec<Month> = Vec::with_capacity(count);
+    for month in months.iter().rev().take(count) {
+        let mut row = Month { month: month.clone(), outstanding, ..Default::default() };
+        for sum in turnover.iter().filter(|sum| sum.month == *month) {
+            row.add(sum.kind, sum.amount);
+            outstanding -= sum.amount;
         }
+        rows.push(row);
     }
+    rows.reverse();
     rows
 }
 
@@ -145,11 +146,12 @@ mod tests {
             sum("2026-10", JournalKind::Spend, -200),
             sum("2026-11", JournalKind::Reversal, -100),
         ];
-        let rows = by_month(&turnover, &months, 2);
+        let rows = by_month(&turnover, &months, 2, 500);
         let october =
             Month { month: "2026-10".to_owned(), issued: 300, spent: 200, outstanding: 600, ..Default::default() };
         let november = Month { month: "2026-11".to_owned(), reversed: 100, outstanding: 500, ..Default::default() };
         assert_eq!(rows, [october, november]);
-        assert_eq!(issued(&turnover, &months), 200);
+        assert_eq!(by_month(&turnover, &months, 3, 500)[0].outstanding, 500);
+        assert_eq!(issued(&turnover, &months, None), 200);
     }
 }

@@ -23,7 +23,7 @@ use sea_orm::{
 };
 
 use super::due::waits;
-use super::turnover::{self, month_of};
+use super::turnover::{self, Sum, month_of};
 use crate::calendar::Calendar;
 use crate::region::{RegionCode, Subtree};
 
@@ -65,8 +65,9 @@ struct Question {
 async fn answer(db: &impl ConnectionTrait, asked: &Question) -> Result<Liability, DbErr> {
     let (subtree, programme) = (asked.region.subtree(), asked.programme.as_deref());
     let months = last_months(&asked.calendar, asked.now, Ord::max(asked.months, ENDING_MONTHS));
-    let turnover = turnover::of_subtree(db, &subtree, programme).await?;
     let costs = costs(db).await?;
+    let programmes: Vec<&str> = programme.map_or_else(|| costs.keys().map(String::as_str).collect(), |code| vec![code]);
+    let turnover = turnover::of_subtree(db, &subtree, &programmes, &months).await?;
     let ending = months.get(months.len() - ENDING_MONTHS..).unwrap_or_default();
     let ended = ended(&turnover, ending);
     let mut answer =
@@ -85,10 +86,10 @@ async fn answer(db: &impl ConnectionTrait, asked: &Question) -> Result<Liability
             part.expected_cost += cost;
         }
     }
-    answer.by_month = by_month(&turnover, &months, asked.months);
+    answer.by_month = by_month(&turnover, &months, asked.months, answer.outstanding - answer.due);
     let whole = &months[months.len() - 1 - ISSUING_MONTHS..months.len() - 1];
-    let issued = issued(&turnover, whole);
-    answer.budgets_left = budgets_left(db, asked, whole, issued).await?;
+    let issued = issued(&turnover, whole, None);
+    answer.budgets_left = budgets_left(db, asked, whole, &turnover).await?;
     answer.months_covered = answer.budgets_left.and_then(|left| {
         let tenths = i128::from(left) * 10 * i128::try_from(ISSUING_MONTHS).ok()?;
         (issued > 0).then(|| i64::try_from(tenths / i128::from(issued)).ok()).flatten()
@@ -221,7 +222,7 @@ async fn budgets_left(
     db: &impl ConnectionTrait,
     asked: &Question,
     whole: &[String],
-    issued_here: i64,
+    turnover: &[Sum],
 ) -> Result<Option<i64>, DbErr> {
     let today = asked.calendar.day_of(asked.now);
     let subtree = asked.region.subtree();
@@ -234,12 +235,13 @@ async fn budgets_left(
             rest
         } else {
             let Some(wider) = subtree_of(&row.region_code) else { continue };
-            let all = issued(&turnover::of_subtree(db, &wider, Some(&row.programme)).await?, whole);
+            let here = issued(turnover, whole, Some(&row.programme));
+            let all = issued(&turnover::of_subtree(db, &wider, &[&row.programme], whole).await?, whole, None);
             // Where reversals outweigh what was issued, there is nothing to divide by.
-            if issued_here <= 0 || all < issued_here {
+            if here <= 0 || all < here {
                 continue;
             }
-            let part = i128::from(rest) * i128::from(issued_here) / i128::from(all);
+            let part = i128::from(rest) * i128::from(here) / i128::from(all);
             i64::try_from(part).unwrap_or(rest)
         };
         left = Some(left.unwrap_or(0).saturating_add(part));
