@@ -66,6 +66,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         crate::merit::verify::CHECKS,
         crate::photo::verify::CHECKS,
         crate::household::verify::CHECKS,
+        crate::points::gift::verify::CHECKS,
         crate::points::verify::CHECKS,
         crate::redemption::verify::CHECKS,
         crate::redemption::stock::verify::CHECKS,

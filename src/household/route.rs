@@ -258,8 +258,8 @@ async fn invite(state: State, id: PathId<HouseholdId>, call: Call<Invite>) -> Re
                 (None, code) => {
                     let code = code.as_deref().unwrap_or_default();
                     let detail = "会员码无效或已过期，请对方打开“我的会员码”重新出示";
-                    let stale = HouseholdError::Field { field: "member_code", detail };
-                    (member_code::resolve(txn, &keys, code, now).await?.ok_or(stale)?, "member_code")
+                    let unknown = HouseholdError::Field { field: "member_code", detail };
+                    (member_code::resolve(txn, &keys, code, now).await?.ok_or(unknown)?, "member_code")
                 }
             };
             service::invite(txn, &household, member, field, now).await?;

@@ -139,7 +139,7 @@ async fn forget_rows(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbEr
 /// What the person wrote, and what others wrote about them, where it could say who they are. A task made from a wish has
 /// its words too.
 async fn forget_words(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbErr> {
-    use entity::task;
+    use entity::{gift, task};
     use wish::Column;
     let nothing = || Expr::value(Option::<String>::None);
     let theirs: Vec<uuid::Uuid> = wish::Entity::find()
@@ -178,6 +178,11 @@ async fn forget_words(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbE
         .col_expr(merit::Column::DisputeAnswer, nothing())
         .exec(db)
         .await?;
+    let gifts = gift::Entity::update_many().filter(gift::Column::GiverId.eq(id));
+    gifts.col_expr(gift::Column::Message, nothing()).exec(db).await?;
+    let gifts = gift::Entity::update_many();
+    let theirs = sea_orm::Condition::any().add(gift::Column::GiverId.eq(id)).add(gift::Column::ReceiverId.eq(id));
+    gifts.filter(theirs).col_expr(gift::Column::Reason, nothing()).exec(db).await?;
     let claims = claim::Entity::update_many().filter(claim::Column::MemberId.eq(id));
     claims.col_expr(claim::Column::Reason, nothing()).exec(db).await?;
     Ok(())

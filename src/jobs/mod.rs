@@ -61,6 +61,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::points::paying::run(state, lease)),
     },
     Job {
+        name: "expiry_notice",
+        every: Duration::from_hours(1),
+        run: |state, lease| Box::pin(crate::points::notice::run(state, lease)),
+    },
+    Job {
         name: "redemption_expiry",
         every: Duration::from_mins(1),
         run: |state, lease| Box::pin(crate::redemption::expiry::run(state, lease)),

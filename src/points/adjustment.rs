@@ -129,7 +129,8 @@ pub async fn decide(
     moment: Moment,
 ) -> Result<Model, PointsError> {
     let found = find(db, &manager.subtree(), id).await?;
-    if found.status != AdjustmentStatus::Pending {
+    // One of a round is decided with its round.
+    if found.status != AdjustmentStatus::Pending || found.round_id.is_some() {
         return Err(PointsError::InvalidTransition);
     }
     if manager.member == Some(found.member_id) {
@@ -196,7 +197,7 @@ async fn post(
 }
 
 /// Hundredths. A setting that cannot be read counts as none.
-async fn second_person_above(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+pub(super) async fn second_person_above(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let row = setting::Entity::find_by_id(SECOND_PERSON_ABOVE).one(db).await?;
     let amount = row.and_then(|row| PointsAmount::parse(row.value.as_str()?).ok());
     Ok(amount.map_or(DEFAULT_ABOVE, PointsAmount::hundredths))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::RefOr;
@@ -75,6 +75,24 @@ pub struct Lot {
     /// The first local day on which it is gone; `None`: never.
     pub expires_on: Option<NaiveDate>,
     pub amount: i64,
+}
+
+/// Returned points whose own day is over are good for this many days more.
+const GRACE_DAYS: u64 = 30;
+
+/// Lots on their way back to where they came from: each to its bucket; where that day is over by `today`, to the bucket of
+/// the days of grace.
+pub(super) fn returned(lots: &[Lot], today: NaiveDate) -> Vec<Lot> {
+    let grace = today.checked_add_days(Days::new(GRACE_DAYS)).unwrap_or(today);
+    let mut back: Vec<Lot> = Vec::new();
+    for lot in lots {
+        let expires_on = lot.expires_on.map(|day| if day > today { day } else { grace });
+        match back.iter_mut().find(|known| known.expires_on == expires_on) {
+            Some(known) => known.amount += lot.amount,
+            None => back.push(Lot { expires_on, amount: lot.amount }),
+        }
+    }
+    back
 }
 
 /// An account's dated lots and what lies beside them, as of one day.
@@ -173,6 +191,13 @@ mod tests {
         assert_eq!(stock.allocate(181, None, None), None);
         assert_eq!(stock.allocate(60, Some(day(5)), None).unwrap()[0], lot(9, 50));
         assert_eq!(stock.allocate(60, None, Some(&lot(9, 1))).unwrap(), [lot(9, 50), lot(5, 10)]);
+    }
+
+    #[test]
+    fn what_comes_back_late_has_days_of_grace() {
+        let back = returned(&[lot(5, 100), lot(9, 50), lot(20, 7), Lot { expires_on: None, amount: 3 }], day(9));
+        let grace = Lot { expires_on: NaiveDate::from_ymd_opt(2026, 12, 9), amount: 150 };
+        assert_eq!(back, [grace, lot(20, 7), Lot { expires_on: None, amount: 3 }]);
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Points whose day is over leave the account by a journal of their own. Safe on several nodes: an account is settled under
 //! the lock of its balance row, and what is gone is not there to expire again.
 
-use entity::account::{self, AccountKind};
+use entity::account;
 use entity::bucket::{Column, Entity};
-use entity::entry;
 use entity::id::{AccountId, JournalId, MemberId};
 use entity::journal::JournalKind;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
+use entity::member;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, JoinType, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, RelationDef,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Statement,
 };
 
 use super::bucket;
@@ -78,28 +77,30 @@ async fn settle(
     bucket::settle(db, &posting).await.map(drop)
 }
 
-/// Whose account it is, and the community that issued its latest points: the books it expires in.
+/// Whose account it is, and the books it expires in: of the community that issued its latest points; where all of them came
+/// by gift, of the member's own.
 async fn owner(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<(String, MemberId, String)>, DbErr> {
     let Some(account) = account::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
-    let other = Alias::new("other");
-    let issued: RelationDef =
-        entry::Entity::belongs_to(account::Entity).from(entry::Column::AccountId).to(account::Column::Id).into();
-    let mine = sea_orm::sea_query::Query::select()
-        .column((other.clone(), entry::Column::JournalId))
-        .from_as(entry::Entity, other.clone())
-        .and_where(Expr::col((other.clone(), entry::Column::AccountId)).eq(id))
-        .and_where(Expr::col((other.clone(), entry::Column::Amount)).gt(0))
-        .order_by((other, entry::Column::JournalId), sea_orm::Order::Desc)
-        .limit(1)
-        .to_owned();
-    let community: Option<Option<String>> = entry::Entity::find()
-        .select_only()
-        .column(account::Column::RegionCode)
-        .join(JoinType::InnerJoin, issued)
-        .filter(entry::Column::JournalId.in_subquery(mine))
-        .filter(account::Column::Kind.ne(AccountKind::Member))
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(account.member_id.zip(community.flatten()).map(|(member, community)| (account.programme, member, community)))
+    let Some(member) = account.member_id else { return Ok(None) };
+    let community = match issuer(db, id).await? {
+        Some(community) => Some(community),
+        None => home(db, member).await?,
+    };
+    Ok(community.map(|community| (account.programme, member, community)))
+}
+
+/// The newest of the account's credits that another member did not give.
+const ISSUER: &str = "SELECT books.region_code AS region_code FROM entry mine
+JOIN entry other ON other.journal_id = mine.journal_id
+JOIN account books ON books.id = other.account_id AND books.region_code IS NOT NULL
+WHERE mine.account_id = $1 AND mine.amount > 0 ORDER BY mine.journal_id DESC LIMIT 1";
+
+async fn issuer(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<String>, DbErr> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), ISSUER, [id.into()]);
+    let row = db.query_one_raw(statement).await?;
+    row.map_or(Ok(None), |row| row.try_get("", "region_code"))
+}
+
+async fn home(db: &impl ConnectionTrait, member: MemberId) -> Result<Option<String>, DbErr> {
+    Ok(member::Entity::find_by_id(member).one(db).await?.and_then(|member| member.region_code))
 }

@@ -19,6 +19,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
+use super::cap;
 use super::domain::Lot;
 use super::due;
 use super::error::PointsError;
@@ -52,9 +53,9 @@ pub enum Issued {
 pub async fn issue(db: &impl ConnectionTrait, posting: &Posting<'_>, on_empty: OnEmpty) -> Result<Issued, PointsError> {
     let terms = Terms::of(db, posting.programme, posting.community, posting.today).await?;
     match terms.payer(posting.amount.hundredths()) {
-        Payer::Nobody => credit(db, posting, None).await?,
+        Payer::Nobody => credit(db, posting, None, terms.cap).await?,
         Payer::Budget(budget) => {
-            credit(db, posting, Some(budget)).await?;
+            credit(db, posting, Some(budget), terms.cap).await?;
             draw(db, budget, posting.amount.hundredths(), posting.posted_at).await?;
         }
         Payer::None => match on_empty {
@@ -68,21 +69,26 @@ pub async fn issue(db: &impl ConnectionTrait, posting: &Posting<'_>, on_empty: O
     Ok(Issued::Paid)
 }
 
-/// The posting itself, at the cost of `budget`, which is drawn on by the caller. Everything new that a member gets passes
+/// The posting itself, at the cost of `budget`, which is drawn on by the caller; what it brings above `cap`, the
+/// programme's for each account, moves on. Everything new that a member gets passes
 /// here.
 pub(super) async fn credit(
     db: &impl ConnectionTrait,
     posting: &Posting<'_>,
     budget: Option<BudgetId>,
+    cap: Option<i64>,
 ) -> Result<(), PointsError> {
     let lots = [Lot { expires_on: posting.expires_on, amount: posting.amount.hundredths() }];
-    ledger::credit(db, posting, AccountKind::Issued, &lots, Links { reverses: None, budget }).await
+    ledger::credit(db, posting, AccountKind::Issued, &lots, Links { reverses: None, budget }).await?;
+    cap::settle(db, posting, posting.expires_on, cap).await.map(drop)
 }
 
 /// Who may pay in a community.
 #[derive(Debug)]
 pub(super) struct Terms {
     required: bool,
+    /// The programme's cap of an account.
+    pub(super) cap: Option<i64>,
     /// Those that count, smallest region first, then oldest.
     budgets: Vec<Candidate>,
 }
@@ -108,7 +114,7 @@ pub(super) enum Payer {
 
 /// A budget counts from its first day on: while it is open, when it is over, and after it was closed if it ever paid. So one
 /// that ends stops issuing rather than letting it run without limit.
-const TERMS: &str = "SELECT p.budget_required AS required, b.id AS id, CAST(b.funded - b.issued AS bigint) AS rest,
+const TERMS: &str = "SELECT p.budget_required AS required, p.account_cap AS cap, b.id AS id, CAST(b.funded - b.issued AS bigint) AS rest,
     CAST(b.status = 'active' AND (b.valid_until IS NULL OR b.valid_until >= $1) AS boolean) AS open,
     EXISTS (SELECT 1 FROM due d WHERE d.status = 'waiting' AND d.programme = b.programme
         AND d.region_code >= b.region_lo AND d.region_code < b.region_hi) AS awaited
@@ -129,9 +135,10 @@ impl Terms {
         values.extend((0..5).map(|_| Value::from(codes.next().unwrap_or_default())));
         values.extend([today.into(), programme.into()]);
         let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), TERMS, values)).await?;
-        let mut terms = Self { required: false, budgets: Vec::new() };
+        let mut terms = Self { required: false, cap: None, budgets: Vec::new() };
         for row in rows {
             terms.required = row.try_get("", "required")?;
+            terms.cap = row.try_get("", "cap")?;
             if row.try_get::<Option<BudgetId>>("", "id")?.is_some() {
                 terms.budgets.push(Candidate::from_query_result(&row, "")?);
             }

@@ -110,10 +110,15 @@ pub(super) async fn credit(
     links: Links,
 ) -> Result<(), PointsError> {
     write_linked(db, posting, books, lots, links).await?;
-    let id = account::of_member(posting.programme, posting.member_id);
-    let amount = posting.amount.hundredths();
-    let earned = if posting.kind == JournalKind::Earn { amount } else { 0 };
-    let dated: i64 = lots.iter().filter(|lot| lot.expires_on.is_some()).map(|lot| lot.amount).sum();
+    let earned = if posting.kind == JournalKind::Earn { posting.amount.hundredths() } else { 0 };
+    add(db, account::of_member(posting.programme, posting.member_id), lots, earned).await?;
+    Ok(())
+}
+
+/// Adds lots to a member's balance and buckets. Their lines are written elsewhere.
+pub(super) async fn add(db: &impl ConnectionTrait, id: AccountId, lots: &[Lot], earned: i64) -> Result<(), DbErr> {
+    let amount = lots.iter().map(|lot| lot.amount).sum();
+    let dated = lots.iter().filter(|lot| lot.expires_on.is_some()).map(|lot| lot.amount).sum();
     raise(db, id, amount, earned, dated).await?;
     for lot in lots {
         if let Some(expires_on) = lot.expires_on {
@@ -146,6 +151,23 @@ async fn raise(db: &impl ConnectionTrait, id: AccountId, amount: i64, earned: i6
 /// Makes sure that the balance row exists. The account does.
 pub(super) async fn open_balance(db: &impl ConnectionTrait, id: AccountId) -> Result<(), DbErr> {
     raise(db, id, 0, 0, 0).await
+}
+
+/// Locks the balance rows of members in the order of their accounts, so that two who wait for each other's cannot be.
+/// Makes those that are not there yet.
+pub(super) async fn lock_balances(
+    db: &impl ConnectionTrait,
+    programme: &str,
+    members: &[MemberId],
+) -> Result<(), DbErr> {
+    let mut members = members.to_vec();
+    members.sort_by_key(|member| account::of_member(programme, *member));
+    account::open(db, members.iter().map(|member| account::member_row(programme, *member))).await?;
+    for member in members {
+        // Adding nothing locks the row, and makes it where it is missing.
+        open_balance(db, account::of_member(programme, member)).await?;
+    }
+    Ok(())
 }
 
 /// Writes the journal and its entries: the member's lines as `lots` say, signed, and the books' line against them. Makes
@@ -189,6 +211,20 @@ async fn write_in_three(
         account::books_row(posting.programme, books, posting.community),
     ];
     account::open(db, accounts).await?;
+    let member = account::of_member(posting.programme, posting.member_id);
+    let against = Lot { expires_on: None, amount: lots.iter().map(|lot| -lot.amount).sum() };
+    let other = (account::of_books(posting.programme, books, posting.community), against);
+    let sides: Vec<_> = lots.iter().map(|lot| (member, *lot)).chain([other]).collect();
+    enter(db, posting, &sides, links).await
+}
+
+/// Writes a journal and its lines as they are, signed. Their accounts are there, and they sum to zero.
+pub(super) async fn enter(
+    db: &impl ConnectionTrait,
+    posting: &Posting<'_>,
+    sides: &[(AccountId, Lot)],
+    links: Links,
+) -> Result<(), DbErr> {
     let row = journal::ActiveModel {
         id: Set(posting.journal_id),
         programme: Set(posting.programme.to_owned()),
@@ -204,14 +240,10 @@ async fn write_in_three(
         budget_id: Set(links.budget),
     };
     journal::Entity::insert(row).exec_without_returning(db).await?;
-    let member = account::of_member(posting.programme, posting.member_id);
-    let against = Lot { expires_on: None, amount: lots.iter().map(|lot| -lot.amount).sum() };
-    let other = (account::of_books(posting.programme, books, posting.community), against);
-    let lines = lots.iter().map(|lot| (member, *lot)).chain([other]);
-    let rows = (1_i16..).zip(lines).map(|(line, (account_id, lot))| entry::ActiveModel {
+    let rows = (1_i16..).zip(sides).map(|(line, (account_id, lot))| entry::ActiveModel {
         journal_id: Set(posting.journal_id),
         line: Set(line),
-        account_id: Set(account_id),
+        account_id: Set(*account_id),
         amount: Set(lot.amount),
         expires_on: Set(lot.expires_on),
     });

@@ -149,6 +149,7 @@ async fn post(
 ) -> Result<(), PointsError> {
     let programme = programme::Entity::find_by_id(purse.programme).one(db).await?;
     let expires_on = programme.as_ref().and_then(|row| expires_on(&Lifetime::of(row), when.today));
+    let cap = programme.and_then(|row| row.account_cap);
     covered.sort_by_cached_key(|(row, _)| account::of_member(&row.programme, row.member_id));
     for (row, journal_id) in covered.iter() {
         let posting = Posting {
@@ -166,7 +167,7 @@ async fn post(
             posted_at: when.now,
             today: when.today,
         };
-        issuing::credit(db, &posting, purse.budget).await?;
+        issuing::credit(db, &posting, purse.budget, cap).await?;
     }
     let told = covered.iter().map(|(row, _)| {
         let amount = Points::from_hundredths(row.amount);

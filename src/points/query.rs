@@ -106,7 +106,8 @@ pub async fn programmes(db: &impl ConnectionTrait) -> Result<Vec<programme::Mode
     programme::Entity::find().order_by_asc(programme::Column::Code).all(db).await
 }
 
-fn serves(programme: &programme::Model, region: Option<&str>) -> bool {
+/// Whether a programme serves a region.
+pub(super) fn serves(programme: &programme::Model, region: Option<&str>) -> bool {
     match (&programme.region_code, region) {
         (None, _) => true,
         (Some(of), Some(region)) => RegionCode::parse(of).is_ok_and(|of| Subtree::of(&of).contains(region)),

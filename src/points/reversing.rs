@@ -1,6 +1,6 @@
 //! Repairing a posting by its opposite: taking back what was earned, giving back what was spent. Once each.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::account::{self, AccountKind};
 use entity::id::{JournalId, MemberId};
 use entity::journal::{self, JournalKind};
@@ -9,16 +9,14 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
 use super::account as ids;
-use super::domain::{Lot, Points};
+use super::cap::{self, Undoing};
+use super::domain::{Lot, Points, returned};
 use super::due;
 use super::error::PointsError;
 use super::issuing;
 use super::ledger::{self, Links, Posting, Source};
 use super::{bucket, earning};
 use crate::audit::Actor;
-
-/// Refunded points whose own day is over are good for this many days more.
-const GRACE_DAYS: u64 = 30;
 
 /// The repair of one posting.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +47,16 @@ pub async fn reverse(db: &impl ConnectionTrait, reversing: &Reversing<'_>) -> Re
     if found.journal.kind == JournalKind::Deduct {
         return give_back(db, &found, reversing).await.map(|points| Points::from_hundredths(-points.hundredths()));
     }
+    let undoing = Undoing {
+        original: found.journal.id,
+        journal_id: reversing.journal_id,
+        programme: &found.journal.programme,
+        member_id: found.member_id,
+        actor: reversing.actor,
+        now: reversing.now,
+        today: reversing.today,
+    };
+    cap::give_back(db, &undoing).await?;
     let posting = found.posting(JournalKind::Reversal, reversing);
     let amount = posting.amount.hundredths();
     let first = found.lots.first();
@@ -112,15 +120,7 @@ async fn give_back(
     reversing: &Reversing<'_>,
 ) -> Result<Points, PointsError> {
     let posting = found.posting(JournalKind::Refund, reversing);
-    let grace = reversing.today.checked_add_days(Days::new(GRACE_DAYS)).unwrap_or(reversing.today);
-    let mut lots: Vec<Lot> = Vec::new();
-    for lot in &found.lots {
-        let expires_on = lot.expires_on.map(|day| if day > reversing.today { day } else { grace });
-        match lots.iter_mut().find(|known| known.expires_on == expires_on) {
-            Some(known) => known.amount += lot.amount,
-            None => lots.push(Lot { expires_on, amount: lot.amount }),
-        }
-    }
+    let lots = returned(&found.lots, reversing.today);
     let links = Links { reverses: Some(found.journal.id), budget: None };
     ledger::credit(db, &posting, found.books, &lots, links).await?;
     Ok(posting.amount)

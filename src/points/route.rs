@@ -27,6 +27,8 @@ use crate::identity::{Caller, Manager, Scope, Staff};
 /// The routes of points.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .configure(super::gift::routes)
+        .configure(super::grant::routes)
         .service(my_points)
         .service(my_entries)
         .service(points_of_member)

@@ -321,6 +321,8 @@ fn bodies_with_ids_of_others(world: &World, place: Place) -> Vec<(&'static str, 
             body
         }),
         ("POST /merits/approvals", "manager", changed("POST /merits/approvals", "merit_ids", json!([plot.merit]))),
+        ("POST /points/grants", "manager", changed("POST /points/grants", "region_code", json!(plot.region))),
+        ("POST /points/grants", "manager", changed("POST /points/grants", "member_ids", json!([plot.resident.id]))),
         ("POST /stations", "manager", changed("POST /stations", "region_code", json!(plot.region))),
         ("POST /goods", "manager", changed("POST /goods", "station_id", json!(plot.station))),
         ("POST /points/rules", "manager", changed("POST /points/rules", "region_code", json!(plot.region))),

@@ -16,7 +16,7 @@ use sea_orm::{
 use super::{Export, ExportError, Sink, day, instant, points};
 use crate::exchange::import::{PROGRAMME, RECORD_REVERSAL, REDEMPTION};
 use crate::exchange::table::Table;
-use crate::points::RECORD;
+use crate::points::{RECORD, cap, gift};
 
 /// Journals of one read.
 const PAGE: u64 = 500;
@@ -82,6 +82,7 @@ impl Export<'_> {
             let codes: Vec<_> = others.into_iter().map(|programme| programme.code).collect();
             self.report.warnings.push(format!("积分项目 {} 及其规则未导出，导入前请先建立", codes.join("、")));
         }
+        self.not_exported().await?;
         self.close(sink)
     }
 
@@ -125,6 +126,19 @@ impl Export<'_> {
             self.report.warnings.push(words);
         }
         Ok(left_out)
+    }
+
+    /// What no table of a set can say.
+    async fn not_exported(&mut self) -> Result<(), ExportError> {
+        let gifts = entity::gift::Entity::find().count(self.db).await?;
+        let households = entity::household::Entity::find().count(self.db).await?;
+        if gifts > 0 {
+            self.report.warnings.push(format!("{gifts} 次积分赠送只导出了记账，赠言与撤回权未导出"));
+        }
+        if households > 0 {
+            self.report.warnings.push(format!("{households} 户家庭及其成员未导出，须重新建立并征得同意"));
+        }
+        Ok(())
     }
 
     /// Whether importing the record or the redemption posts it again.
@@ -196,6 +210,8 @@ impl Export<'_> {
         match (found, journal.source_kind.as_str()) {
             (Some(reference), kind) => (kind, reference),
             (None, RECORD | RECORD_REVERSAL | REDEMPTION) => (NO_SOURCE, ""),
+            // What moved is exported; the gift itself, and which credit was too much, are not.
+            (None, gift::GIFT | gift::REVERSAL | cap::MOVED | cap::RETURNED) => (NO_SOURCE, ""),
             (None, kind) => (kind, ""),
         }
     }

@@ -113,6 +113,10 @@ pub(crate) enum On {
     Merit,
     /// A photo of a merit: its member, staff of the subtree.
     Photo,
+    /// A round of grants: staff of the subtree.
+    GrantRound,
+    /// A gift: staff in whose subtree both live.
+    Gift,
     /// A household: who belongs to it, staff of the subtree.
     Household,
     /// A rule: staff whose subtree holds its region.
@@ -184,6 +188,8 @@ impl On {
             Self::Budget => plot.budget.0,
             Self::Merit => plot.merit.0,
             Self::Photo => plot.photo.0,
+            Self::GrantRound => plot.grant_round.0,
+            Self::Gift => plot.gift.0,
             Self::Household => plot.household.0,
             Self::Rule => plot.rule.0,
             Self::Programme => return plot.programme.clone(),
@@ -463,6 +469,25 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("DELETE /households/{}/members/{member_id}", RESIDENT_OR_KEEPER, On::Household),
     send("POST /households/{}/membership", RESIDENTS, On::Household, |_| json!({"pools": true})),
     get("DELETE /households/{}/membership", RESIDENTS, On::Household),
+    // Gifts.
+    send(
+        "POST /points/gifts",
+        RESIDENTS,
+        On::Nothing,
+        |world| json!({"to_member_id": world.bystander.id, "programme": "default", "amount": "1.00", "message": "谢谢"}),
+    ),
+    get("GET /me/points/gifts", MEMBERS, On::Nothing),
+    send("POST /points/gifts/{}/reversal", MANAGER, On::Gift, reason),
+    // Grants to many.
+    send("POST /points/grants", MANAGER, On::Nothing, |world| {
+        json!({"programme": "default", "amount_each": "1.00", "member_ids": [world.bystander.id],
+            "region_code": world.home().region, "special_groups": ["A1"], "from": "budget", "reason": "节日慰问",
+            "dry_run": true})
+    }),
+    get("GET /points/grants", MANAGER_OR_AUDITOR, On::Nothing),
+    get("GET /points/grants/{}", MANAGER_OR_AUDITOR, On::GrantRound),
+    send("POST /points/grants/{}/approval", MANAGER, On::GrantRound, |_| json!({"decision": "reject"})),
+    get("GET /points/donations", MANAGER_OR_AUDITOR, On::Nothing),
     // Goods and redemption.
     get("GET /goods", EVERYONE, On::Nothing),
     get("GET /goods/{}", EVERYONE, On::Goods),

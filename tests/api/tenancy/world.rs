@@ -5,10 +5,11 @@ use ::entity::adjustment::{self, AdjustmentStatus, Direction};
 use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::goods_slot::{self, SlotStatus};
+use ::entity::grant_round::{self, GrantSource};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, BudgetId, ClaimId, FundingId, GoodsId, HouseholdId, InboxMessageId, JournalId, MeritId, PhotoId,
-    RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, BudgetId, ClaimId, FundingId, GiftId, GoodsId, GrantRoundId, HouseholdId, InboxMessageId, JournalId,
+    MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -21,7 +22,7 @@ use ::entity::task::{self, TaskSource, TaskStatus};
 use ::entity::token::{self, TokenKind};
 use ::entity::wish::{self, WishStatus};
 use ::entity::{
-    budget, budget_funding, code_item, goods, household, inbox_message, member, photo_content, programme, rule,
+    budget, budget_funding, code_item, gift, goods, household, inbox_message, member, photo_content, programme, rule,
     session, staff, unit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -75,6 +76,10 @@ pub(crate) struct Plot {
     pub(crate) merit_words: String,
     /// Attached to the merit, by staff.
     pub(crate) photo: PhotoId,
+    /// For the resident, waiting for a second manager.
+    pub(crate) grant_round: GrantRoundId,
+    /// From the resident to the volunteer.
+    pub(crate) gift: GiftId,
     /// Of the resident alone.
     pub(crate) household: HouseholdId,
     pub(crate) rule: RuleId,
@@ -332,6 +337,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         merit: MeritId::new(),
         merit_words: format!("{mark}善举金丝雀"),
         photo: PhotoId::new(),
+        grant_round: GrantRoundId::new(),
+        gift: GiftId::new(),
         household: HouseholdId::new(),
         rule: RuleId::new(),
         programme: format!("p-{region}-{}", place as u8),
@@ -359,6 +366,8 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![photo_of(app, &plot)]).await;
     let sealed = app.state.keys.seal("photo", b"a picture");
     seed.insert(vec![photo_content::ActiveModel { photo_id: Set(plot.photo), sealed: Set(sealed) }]).await;
+    seed.insert(vec![round_of(app, &plot)]).await;
+    seed.insert(vec![gift_of(app, &plot)]).await;
     seed.insert(vec![household_of(app, &plot)]).await;
     seed.insert(vec![place_of(app, &plot)]).await;
     seed.insert(vec![programme_of(app, &plot)]).await;
@@ -713,6 +722,41 @@ fn photo_of(app: &TestApp, plot: &Plot) -> photo::ActiveModel {
     }
 }
 
+fn round_of(app: &TestApp, plot: &Plot) -> grant_round::ActiveModel {
+    grant_round::ActiveModel {
+        id: Set(plot.grant_round),
+        region_code: Set(plot.region.to_owned()),
+        programme: Set("default".to_owned()),
+        source: Set(GrantSource::Budget),
+        budget_id: Set(None),
+        amount_each: Set(20_000),
+        members: Set(1),
+        reason: Set("慰问".to_owned()),
+        status: Set(AdjustmentStatus::Pending),
+        requested_by: Set(plot.manager.id),
+        decided_by: Set(None),
+        created_at: Set(app.clock.now()),
+        decided_at: Set(None),
+    }
+}
+
+fn gift_of(app: &TestApp, plot: &Plot) -> gift::ActiveModel {
+    gift::ActiveModel {
+        id: Set(plot.gift),
+        programme: Set("default".to_owned()),
+        giver_id: Set(plot.resident.id),
+        receiver_id: Set(plot.volunteer.id),
+        region_code: Set(plot.region.to_owned()),
+        receiver_region_code: Set(plot.region.to_owned()),
+        amount: Set(100),
+        message: Set(None),
+        given_at: Set(app.clock.now()),
+        reversed_at: Set(None),
+        reversed_by: Set(None),
+        reason: Set(None),
+    }
+}
+
 fn household_of(app: &TestApp, plot: &Plot) -> household::ActiveModel {
     household::ActiveModel {
         id: Set(plot.household),
@@ -831,6 +875,7 @@ impl Plot {
             (id(self.merit.0), ResidentAndStaff),
             (self.merit_words.clone(), ResidentAndStaff),
             (id(self.photo.0), ResidentAndStaff),
+            (id(self.gift.0), WishAndStaff),
             (id(self.household.0), ResidentAndStaff),
             (id(self.claim.0), WishAndStaff),
             (id(self.record.0), VolunteerAndStaff),
