@@ -6,7 +6,7 @@ use entity::budget;
 use entity::category::Category;
 use entity::id::{JournalId, MemberId};
 use entity::journal::{self, JournalKind};
-use entity::{entry, member, programme, region, service_record, turnover, unsealed};
+use entity::{entry, member, merit, programme, region, service_record, turnover, unsealed};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, PaginatorTrait as _,
@@ -54,7 +54,7 @@ pub(super) struct RegionStatement {
     expired: Points,
     donated: Points,
     closing: Points,
-    /// By kind and, where a service record was the cause, by category.
+    /// By kind and, where a service record, a donation, an event or a score was the cause, by category.
     flows: Vec<Flow>,
     /// Of the region, as they stand now.
     budgets: Vec<BudgetLine>,
@@ -99,7 +99,10 @@ pub(super) struct MemberLine {
 #[derive(FromQueryResult)]
 struct FlowRow {
     kind: JournalKind,
+    /// Of the service record.
     category: Option<Category>,
+    /// Of the merit.
+    merit: Option<Category>,
     amount: i64,
     journals: i64,
 }
@@ -133,12 +136,12 @@ pub(super) async fn read(
     month: &Month,
     wanted: Lines<'_>,
 ) -> Result<RegionStatement, Problem> {
+    use JournalKind::{Deduct, Earn, Expire, Gift, Grant, Opening, Refund, Reversal, Spend};
     let opening = opening(db, &programme.code, subtree, month).await?;
     let flows = flows(db, &programme.code, subtree, month).await?;
     let sum = |kinds: &[JournalKind]| -> i64 {
         flows.iter().filter(|flow| kinds.contains(&flow.kind)).map(|flow| flow.amount.hundredths()).sum()
     };
-    use JournalKind::{Deduct, Earn, Expire, Gift, Grant, Opening, Refund, Reversal, Spend};
     let closing = opening + flows.iter().map(|flow| flow.amount.hundredths()).sum::<i64>();
     let points = Points::from_hundredths;
     let in_use = member::Entity::find()
@@ -226,18 +229,19 @@ async fn flows(
     subtree: &Subtree,
     month: &Month,
 ) -> Result<Vec<Flow>, DbErr> {
+    // Ids of all tables differ, so that the source's kind need not be asked for.
     let records: RelationDef = journal::Entity::belongs_to(service_record::Entity)
         .from(journal::Column::SourceId)
         .to(service_record::Column::Id)
-        .on_condition(|journal, _| {
-            let kind = Expr::col((journal, journal::Column::SourceKind));
-            sea_orm::Condition::all().add(kind.is_in(["service_record", "service_record_reversal"]))
-        })
         .into();
+    let merits: RelationDef =
+        journal::Entity::belongs_to(merit::Entity).from(journal::Column::SourceId).to(merit::Column::Id).into();
     let rows = books(programme, subtree)
         .join(JoinType::LeftJoin, records)
+        .join(JoinType::LeftJoin, merits)
         .column(journal::Column::Kind)
         .column(service_record::Column::Category)
+        .column_as(merit::Column::Category, "merit")
         .column_as(members_side(), "amount")
         .column_as(journal::Column::Id.count(), "journals")
         .filter(entry::Column::JournalId.gte(first_id(month)))
@@ -245,17 +249,26 @@ async fn flows(
         .filter(journal::Column::At.lt(month.span.end))
         .group_by(journal::Column::Kind)
         .group_by(service_record::Column::Category)
+        .group_by(merit::Column::Category)
         .into_model::<FlowRow>()
         .all(db)
         .await?;
     let flow = |row: FlowRow| Flow {
         kind: row.kind,
-        category: row.category,
+        category: row.category.or(row.merit),
         amount: Points::from_hundredths(row.amount),
         journals: row.journals,
     };
-    let mut flows: Vec<_> = rows.into_iter().map(flow).collect();
+    let mut flows: Vec<Flow> = rows.into_iter().map(flow).collect();
     flows.sort_unstable_by_key(|flow| (flow.kind, flow.category));
+    flows.dedup_by(|flow, before| {
+        let same = (flow.kind, flow.category) == (before.kind, before.category);
+        if same {
+            before.amount = Points::from_hundredths(before.amount.hundredths() + flow.amount.hundredths());
+            before.journals += flow.journals;
+        }
+        same
+    });
     Ok(flows)
 }
 
@@ -354,7 +367,7 @@ impl From<LineRow> for MemberLine {
 
 impl RegionStatement {
     /// Laid out.
-    pub(super) fn paper(&self, calendar: &Calendar, month: &Month) -> Paper {
+    pub(super) fn paper(&self, calendar: Calendar, month: &Month) -> Paper {
         let provisional = if self.provisional { "（月中，未结）" } else { "" };
         let amount = |points: Points| Cell::Amount(points.hundredths());
         let mut tables = vec![self.flows_table()];

@@ -296,13 +296,13 @@ pub(super) fn foot(seal: Option<&SealView>) -> String {
 }
 
 /// `2026-11-21 10:00`, local.
-pub(super) fn moment(calendar: &Calendar, at: DateTime<Utc>) -> String {
+pub(super) fn moment(calendar: Calendar, at: DateTime<Utc>) -> String {
     calendar.local(at).format("%Y-%m-%d %H:%M").to_string()
 }
 
 impl MemberStatement {
     /// Laid out.
-    pub(super) fn paper(&self, calendar: &Calendar, month: &Month) -> Paper {
+    pub(super) fn paper(&self, calendar: Calendar, month: &Month) -> Paper {
         let provisional = if self.provisional { "（月中，未结）" } else { "" };
         let name = self.name.clone().unwrap_or_else(|| "（已注销）".to_owned());
         let (code, place) =
@@ -354,7 +354,7 @@ impl Lot {
 }
 
 impl Line {
-    fn cells(&self, calendar: &Calendar) -> Vec<Cell> {
+    fn cells(&self, calendar: Calendar) -> Vec<Cell> {
         let source = match &self.reason {
             Some(reason) => format!("{}（{reason}）", self.source),
             None => self.source.clone(),

@@ -28,7 +28,7 @@ impl PathMonth {
     ///
     /// # Errors
     /// 404 where it is none, 422 `out_of_range` where it has not begun.
-    pub(super) fn checked(self, calendar: &Calendar, now: DateTime<Utc>) -> Result<Month, Problem> {
+    pub(super) fn checked(self, calendar: Calendar, now: DateTime<Utc>) -> Result<Month, Problem> {
         let period = self.0.ok_or_else(Problem::not_found)?;
         let span = calendar.range(period).ok_or_else(Problem::not_found)?;
         if span.start > now {

@@ -76,10 +76,15 @@ fn disposition(name: &str, ending: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     format!("attachment; filename=\"statement.{ending}\"; filename*=UTF-8''{encoded}")
+}
+
+/// A half of a byte in hexadecimal.
+fn digit(half: u8) -> char {
+    char::from_digit(half.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 #[cfg(test)]

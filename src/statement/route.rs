@@ -19,9 +19,9 @@ use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::{Line, Page, Params, PathCode, PathId, Problem};
 use crate::identity::{Caller, mask};
+use crate::points::programme_of;
 use crate::region::{self, RegionCode};
 
-const DEFAULT_PROGRAMME: &str = "default";
 /// Digits of a community's code; from here down statements have a line for each resident.
 const COMMUNITY_DIGITS: usize = 12;
 
@@ -33,7 +33,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct MyQuery {
-    /// `default` where it is not given.
+    /// That of the place where it is not given.
     #[validate(length(min = 1, max = 64))]
     #[param(min_length = 1, max_length = 64)]
     programme: Option<String>,
@@ -57,7 +57,7 @@ async fn my_statement(
     params: Params<MyQuery>,
 ) -> Result<HttpResponse, Problem> {
     let id = caller.member()?.id;
-    let month = month.checked(&state.calendar, state.clock.now())?;
+    let month = month.checked(state.calendar, state.clock.now())?;
     let query = params.checked()?;
     let row = member::Entity::find_by_id(id).one(state.db.read()).await?.ok_or_else(Problem::not_found)?;
     let name = row.name.clone();
@@ -106,14 +106,14 @@ async fn statement_of_member(
     use member::{Column, Entity};
     let seen = Entity::find_by_id(*id).filter(caller.scope().owned(Column::Id, Column::RegionCode));
     let row = seen.one(state.db.read()).await?.ok_or_else(Problem::not_found)?;
-    let month = month.checked(&state.calendar, state.clock.now())?;
+    let month = month.checked(state.calendar, state.clock.now())?;
     let MemberQuery { reason, statement: FlatQuery { programme, format, proof } } = params.checked()?;
     let query = MyQuery { programme, format, proof: proof == Some(Truth::True) };
     let name = match &caller {
         Caller::Staff(staff) => {
             let event = AuditEvent::new(Actor::Staff(staff.id), "points.statement", "member", state.clock.now());
             let event = event.of(*id).in_region(row.region_code.as_deref().unwrap_or_default());
-            let why = reason.as_ref().map(|reason| reason.as_str());
+            let why = reason.as_deref();
             note(&state, event.with(json!({"month": month.name, "reason": why}))).await?;
             row.name.clone().map(|name| if why.is_some() { name } else { mask::name(Some(&name)) })
         }
@@ -129,18 +129,23 @@ async fn statement(
     month: &Month,
     query: &MyQuery,
 ) -> Result<HttpResponse, Problem> {
-    let programme = programme(state, query.programme.as_deref()).await?;
+    let programme = programme(state, query.programme.as_deref(), row.region_code.as_deref()).await?;
     let with_proof = query.proof && query.format == Format::Json;
     let reader = Reader { member: row, name, programme: &programme, with_proof };
     let statement = members::read(state.db.read(), &state.calendar, reader, month).await?;
     match query.format {
         Format::Json => Ok(HttpResponse::Ok().json(statement)),
-        format => render::file(statement.paper(&state.calendar, month), format).await,
+        format => render::file(statement.paper(state.calendar, month), format).await,
     }
 }
 
-async fn programme(state: &State, code: Option<&str>) -> Result<programme::Model, Problem> {
-    let found = programme::Entity::find_by_id(code.unwrap_or(DEFAULT_PROGRAMME)).one(state.db.read()).await?;
+/// The one asked for, else that of the place.
+async fn programme(state: &State, code: Option<&str>, place: Option<&str>) -> Result<programme::Model, Problem> {
+    let code = match code {
+        Some(code) => code.to_owned(),
+        None => programme_of(state.db.read(), place.unwrap_or_default()).await?,
+    };
+    let found = programme::Entity::find_by_id(code).one(state.db.read()).await?;
     found.ok_or_else(|| Problem::invalid("programme", "invalid", "没有这个积分项目，请从积分项目列表中选择"))
 }
 
@@ -151,7 +156,7 @@ async fn note(state: &State, event: AuditEvent) -> Result<(), DbErr> {
 #[derive(Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct RegionQuery {
-    /// `default` where it is not given.
+    /// That of the place where it is not given.
     #[validate(length(min = 1, max = 64))]
     #[param(min_length = 1, max_length = 64)]
     programme: Option<String>,
@@ -184,9 +189,9 @@ async fn statement_of_region(
     let visible = staff.subtree().contains(code.as_str());
     let row = if visible { region::find(state.db.read(), code.as_str()).await? } else { None };
     let row = row.ok_or_else(Problem::not_found)?;
-    let month = month.checked(&state.calendar, state.clock.now())?;
+    let month = month.checked(state.calendar, state.clock.now())?;
     let RegionQuery { programme: wanted, format, page } = params.checked()?;
-    let programme = programme(&state, wanted.as_deref()).await?;
+    let programme = programme(&state, wanted.as_deref(), Some(code.as_str())).await?;
     let event = AuditEvent::new(Actor::Staff(staff.id), "points.statement", "region", state.clock.now());
     let event = event.of(code.as_str()).in_region(code.as_str()).with(json!({"month": month.name}));
     note(&state, event).await?;
@@ -201,6 +206,6 @@ async fn statement_of_region(
     let statement = statement?;
     match format {
         Format::Json => Ok(HttpResponse::Ok().json(statement)),
-        format => render::file(statement.paper(&state.calendar, &month), format).await,
+        format => render::file(statement.paper(state.calendar, &month), format).await,
     }
 }

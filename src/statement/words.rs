@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use entity::category::Category;
-use entity::id::{RedemptionId, RedemptionShareId, ServiceRecordId};
+use entity::id::{MeritId, RedemptionId, RedemptionShareId, ServiceRecordId};
 use entity::journal::JournalKind;
+use entity::merit::{self, MeritKind};
 use entity::{goods, redemption, redemption_share, service_record};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
@@ -50,8 +51,8 @@ pub(super) fn cause(source_kind: &str) -> &'static str {
         "redemption_share" => "家庭共同兑换",
         "redemption_share_refund" => "家庭共同兑换退回",
         "adjustment" => "人工调整",
-        "merit" => "捐赠、文明事迹或家庭评分",
-        "merit_reversal" => "捐赠、文明事迹或家庭评分冲正",
+        "merit" => "文明积分",
+        "merit_reversal" => "文明积分冲正",
         "gift" => "积分转赠",
         "grant" | "grant_round" => "帮扶发放",
         "account_cap" => "超出账户上限，转入捐赠账户",
@@ -86,6 +87,9 @@ impl Causes {
         for ids in of_kind("service_record").chunks(CHUNK) {
             records(db, calendar, ids, &mut known).await?;
         }
+        for ids in of_kind("merit").chunks(CHUNK) {
+            merits(db, ids, &mut known).await?;
+        }
         for ids in of_kind("redemption_share").chunks(CHUNK) {
             shares(db, ids, &mut known).await?;
         }
@@ -119,6 +123,21 @@ async fn records(
     known.extend(rows.into_iter().map(|row| {
         let day: NaiveDate = calendar.day_of(row.started_at);
         (row.id.0, format!("{} {day} {}分钟", category(row.category), row.minutes))
+    }));
+    Ok(())
+}
+
+async fn merits(db: &impl ConnectionTrait, ids: &[Uuid], known: &mut HashMap<Uuid, String>) -> Result<(), DbErr> {
+    let ids = ids.iter().map(|id| MeritId(*id));
+    let rows = merit::Entity::find().filter(merit::Column::Id.is_in(ids)).all(db).await?;
+    known.extend(rows.into_iter().map(|row| {
+        let kind = match row.kind {
+            MeritKind::DonationGoods => "捐赠物品",
+            MeritKind::DonationMoney => "捐款",
+            MeritKind::Event => "文明事迹",
+            MeritKind::HouseholdScore => "家庭评分",
+        };
+        (row.id.0, format!("{kind} {} {}", category(row.category), row.happened_on))
     }));
     Ok(())
 }

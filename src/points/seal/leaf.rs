@@ -35,7 +35,8 @@ struct Form<'a> {
 
 #[derive(Serialize)]
 struct Line {
-    line: i16,
+    #[serde(rename = "line")]
+    number: i16,
     account: AccountId,
     /// Hundredths.
     amount: i64,
@@ -50,7 +51,7 @@ pub(super) fn instant(at: DateTime<Utc>) -> String {
 /// The text that is hashed; `entries` in order of their line.
 pub(super) fn text(journal: &journal::Model, entries: &[entry::Model]) -> String {
     let line = |row: &entry::Model| Line {
-        line: row.line,
+        number: row.line,
         account: row.account_id,
         amount: row.amount,
         expires_on: row.expires_on,

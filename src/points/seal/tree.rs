@@ -70,12 +70,12 @@ mod tests {
     /// The tree of seven leaves that the RFC draws in 2.1.3.
     #[test]
     fn the_tree_has_the_shape_of_the_rfc() {
-        let d: Vec<Hash> = (0..7_u8).map(|n| leaf(&[n])).collect();
-        let (g, h, i) = (node(&d[0], &d[1]), node(&d[2], &d[3]), node(&d[4], &d[5]));
-        let (k, l) = (node(&g, &h), node(&i, &d[6]));
-        assert_eq!(root(&d), node(&k, &l));
-        assert_eq!(path(&d, 0), [(Side::Right, d[1]), (Side::Right, h), (Side::Right, l)]);
-        assert_eq!(path(&d, 6), [(Side::Left, i), (Side::Left, k)]);
+        let leaves: Vec<Hash> = (0..7_u8).map(|number| leaf(&[number])).collect();
+        let pair = |first: usize| node(&leaves[first], &leaves[first + 1]);
+        let (left, right) = (node(&pair(0), &pair(2)), node(&pair(4), &leaves[6]));
+        assert_eq!(root(&leaves), node(&left, &right));
+        assert_eq!(path(&leaves, 0), [(Side::Right, leaves[1]), (Side::Right, pair(2)), (Side::Right, right)]);
+        assert_eq!(path(&leaves, 6), [(Side::Left, pair(4)), (Side::Left, left)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whether the journal is what was sealed: every leaf, tree, link and signature made again and compared.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Utc};
 use entity::id::JournalId;
 use entity::{journal, seal, seal_leaf, unsealed};
@@ -140,7 +142,7 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    fn tell(&mut self, check: &'static str, row: impl ToString, figures: Option<(i64, i64)>) {
+    fn tell(&mut self, check: &'static str, row: &impl Display, figures: Option<(i64, i64)>) {
         let table = if matches!(check, GONE | CHANGED | MOVED | LATE) { "journal" } else { "seal" };
         let (expected, found) = figures.unzip();
         self.found.push(Finding { check, table: table.to_owned(), row: row.to_string(), expected, found });
@@ -180,13 +182,13 @@ impl Audit<'_> {
             None => (1, chain::BEGINNING.to_vec()),
         };
         if seal.no != no || seal.previous != previous {
-            self.tell(CHAIN, seal.no, Some((no, seal.no)));
+            self.tell(CHAIN, &seal.no, Some((no, seal.no)));
         }
         if chain::hash(seal).as_slice() != seal.hash {
-            self.tell(WORDS, seal.no, None);
+            self.tell(WORDS, &seal.no, None);
         }
         if seal.key_id != self.key_id || !self.signer.made(&seal.hash, &seal.signature) {
-            self.tell(SIGNED, seal.no, None);
+            self.tell(SIGNED, &seal.no, None);
         }
     }
 
@@ -198,12 +200,12 @@ impl Audit<'_> {
         for row in leaves {
             hashes.push(Hash::try_from(row.hash.as_slice()).unwrap_or_default());
             let Some((journal, lines)) = rows.get(row.journal_id) else {
-                self.tell(GONE, row.journal_id, None);
+                self.tell(GONE, &row.journal_id, None);
                 is_whole = false;
                 continue;
             };
             if leaf::hash(journal, lines).as_slice() != row.hash {
-                self.tell(CHANGED, row.journal_id, None);
+                self.tell(CHANGED, &row.journal_id, None);
             }
             let one = Figures::of(journal, lines);
             figures = match (figures, one) {
@@ -214,12 +216,12 @@ impl Audit<'_> {
         }
         self.order(leaves);
         if tree::root(&hashes).as_slice() != seal.root {
-            self.tell(ROOT, seal.no, None);
+            self.tell(ROOT, &seal.no, None);
         }
         // A journal that is gone is named above; the figures cannot be right without it.
         if is_whole && figures.as_ref() != Some(&Figures::said(seal)) {
             let journals = figures.map_or(0, |figures| figures.journals);
-            self.tell(FIGURES, seal.no, Some((seal.journals, journals)));
+            self.tell(FIGURES, &seal.no, Some((seal.journals, journals)));
         }
     }
 
@@ -230,7 +232,7 @@ impl Audit<'_> {
         for (place, (row, id)) in (0_i32..).zip(leaves.iter().zip(&ids)) {
             if row.journal_id != *id || row.position != place {
                 let place = ids.binary_search(&row.journal_id).map_or(-1, |at| i64::try_from(at).unwrap_or(-1));
-                self.tell(MOVED, row.journal_id, Some((place, row.position.into())));
+                self.tell(MOVED, &row.journal_id, Some((place, row.position.into())));
             }
         }
     }
@@ -243,7 +245,7 @@ impl Audit<'_> {
             let newest = newest.map_or(head.sealed_at, |row| row.posted_at.max(head.sealed_at));
             let waited = (newest - posted_at).num_seconds();
             if waited > PATIENCE_SECONDS {
-                self.tell(LATE, id, Some((PATIENCE_SECONDS, waited)));
+                self.tell(LATE, &id, Some((PATIENCE_SECONDS, waited)));
             }
         }
         let head =
