@@ -69,6 +69,8 @@ pub(super) struct RegionStatement {
 struct Flow {
     kind: JournalKind,
     category: Option<Category>,
+    /// Given away for good, or that come back.
+    donated: bool,
     amount: Points,
     journals: i64,
 }
@@ -99,6 +101,8 @@ pub(super) struct MemberLine {
 #[derive(FromQueryResult)]
 struct FlowRow {
     kind: JournalKind,
+    /// Which of the books.
+    books: AccountKind,
     /// Of the service record.
     category: Option<Category>,
     /// Of the merit.
@@ -136,12 +140,14 @@ pub(super) async fn read(
     month: &Month,
     wanted: Lines<'_>,
 ) -> Result<RegionStatement, Problem> {
-    use JournalKind::{Deduct, Earn, Expire, Gift, Grant, Opening, Refund, Reversal, Spend};
+    use JournalKind::{Deduct, Earn, Expire, Grant, Opening, Refund, Reversal, Spend};
     let opening = opening(db, &programme.code, subtree, month).await?;
     let flows = flows(db, &programme.code, subtree, month).await?;
     let sum = |kinds: &[JournalKind]| -> i64 {
-        flows.iter().filter(|flow| kinds.contains(&flow.kind)).map(|flow| flow.amount.hundredths()).sum()
+        let counted = flows.iter().filter(|flow| !flow.donated && kinds.contains(&flow.kind));
+        counted.map(|flow| flow.amount.hundredths()).sum()
     };
+    let donated: i64 = flows.iter().filter(|flow| flow.donated).map(|flow| flow.amount.hundredths()).sum();
     let closing = opening + flows.iter().map(|flow| flow.amount.hundredths()).sum::<i64>();
     let points = Points::from_hundredths;
     let in_use = member::Entity::find()
@@ -164,7 +170,7 @@ pub(super) async fn read(
         spent: points(sum(&[Spend])),
         refunded: points(sum(&[Refund])),
         expired: points(sum(&[Expire])),
-        donated: points(sum(&[Gift])),
+        donated: points(donated),
         closing: points(closing),
         flows,
         budgets: budgets(db, &programme.code, subtree).await?,
@@ -242,6 +248,7 @@ async fn flows(
         .column(journal::Column::Kind)
         .column(service_record::Column::Category)
         .column_as(merit::Column::Category, "merit")
+        .column_as(account::Column::Kind, "books")
         .column_as(members_side(), "amount")
         .column_as(journal::Column::Id.count(), "journals")
         .filter(entry::Column::JournalId.gte(first_id(month)))
@@ -250,19 +257,22 @@ async fn flows(
         .group_by(journal::Column::Kind)
         .group_by(service_record::Column::Category)
         .group_by(merit::Column::Category)
+        .group_by(account::Column::Kind)
         .into_model::<FlowRow>()
         .all(db)
         .await?;
     let flow = |row: FlowRow| Flow {
         kind: row.kind,
         category: row.category.or(row.merit),
+        donated: row.books == AccountKind::Donated,
         amount: Points::from_hundredths(row.amount),
         journals: row.journals,
     };
     let mut flows: Vec<Flow> = rows.into_iter().map(flow).collect();
-    flows.sort_unstable_by_key(|flow| (flow.kind, flow.category));
+    let key = |flow: &Flow| (flow.kind, flow.category, flow.donated);
+    flows.sort_unstable_by_key(key);
     flows.dedup_by(|flow, before| {
-        let same = (flow.kind, flow.category) == (before.kind, before.category);
+        let same = key(flow) == key(before);
         if same {
             before.amount = Points::from_hundredths(before.amount.hundredths() + flow.amount.hundredths());
             before.journals += flow.journals;
@@ -402,7 +412,7 @@ impl RegionStatement {
     fn flows_table(&self) -> Table {
         let row = |flow: &Flow| -> Vec<Cell> {
             vec![
-                words::kind(flow.kind).into(),
+                (if flow.donated { "捐赠" } else { words::kind(flow.kind) }).into(),
                 flow.category.map_or("—", words::category).into(),
                 Cell::Count(flow.journals),
                 Cell::Amount(flow.amount.hundredths()),

@@ -54,6 +54,7 @@ pub(super) fn cause(source_kind: &str) -> &'static str {
         "merit" => "文明积分",
         "merit_reversal" => "文明积分冲正",
         "gift" => "积分转赠",
+        "gift_reversal" => "积分转赠冲正",
         "grant" | "grant_round" => "帮扶发放",
         "account_cap" => "超出账户上限，转入捐赠账户",
         "account_cap_return" => "账户上限转出退回",
