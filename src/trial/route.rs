@@ -213,7 +213,7 @@ async fn try_rules(state: State, call: Call<TryRules>) -> Result<HttpResponse, P
     let (body, once) = call.admit(async || Ok(())).await?;
     let trial = body.trial(&manager.region)?;
     // Outside of the command: it only reads, and nobody's writing has to wait for it.
-    let outcome = service::run(state.db.read(), &manager, &trial, state.calendar).await?;
+    let outcome = Box::pin(service::run(state.db.read(), &manager, &trial, state.calendar)).await?;
     let view = TrialView::new(&trial, outcome);
     once.run(&state, StatusCode::OK, async move |_| Ok::<_, PointsError>(view.clone())).await
 }

@@ -38,7 +38,7 @@ impl Deed {
         let command = async move |txn: &linli::db::Txn| {
             let earning = Earning {
                 journal_id,
-                source: Source { kind: "merit", id: deed.source },
+                source: Source { kind: "deed", id: deed.source },
                 programme: deed.programme,
                 member_id: member,
                 community: COMMUNITY,
@@ -65,8 +65,8 @@ impl Deed {
         let command = async move |txn: &linli::db::Txn| {
             let reversing = Reversing {
                 journal_id,
-                original: Source { kind: "merit", id: source },
-                source: Source { kind: "merit_reversal", id: source },
+                original: Source { kind: "deed", id: source },
+                source: Source { kind: "deed_reversal", id: source },
                 reason: Some("核错"),
                 actor: Actor::System,
                 now,
