@@ -10,6 +10,7 @@ mod error;
 pub mod take;
 mod take_route;
 pub mod transfer;
+pub mod transfer_query;
 mod transfer_route;
 pub mod verify;
 

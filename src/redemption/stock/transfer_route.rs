@@ -14,7 +14,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::error::StockError;
-use super::transfer::{self, Ending, NewTransfer, TransferFilter};
+use super::transfer::{self, Ending, NewTransfer};
+use super::transfer_query::{self as query, TransferFilter};
 use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
@@ -159,7 +160,7 @@ struct ReceiveGoods {
 async fn receive(state: State, id: PathId<StockTransferId>, call: Call<ReceiveGoods>) -> Result<HttpResponse, Problem> {
     let clerk = call.caller.clerk()?;
     let (now, actor) = (state.clock.now(), Actor::Staff(clerk.id));
-    let exists = async || Ok(transfer::receivable(state.db.read(), &clerk, *id).await.map(drop)?);
+    let exists = async || Ok(query::receivable(state.db.read(), &clerk, *id).await.map(drop)?);
     let outcome = async {
         let (body, once) = call.admit_keyed(exists).await?;
         let (quantity, ending, clerk) = (body.quantity, ending(body.note, now), clerk.clone());
@@ -171,7 +172,7 @@ async fn receive(state: State, id: PathId<StockTransferId>, call: Call<ReceiveGo
         .await
     };
     let event = AuditEvent::new(actor, "stock.receive", "stock_transfer", now).of(*id);
-    let known = async || transfer::exists(state.db.read(), *id).await;
+    let known = async || query::exists(state.db.read(), *id).await;
     audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 
@@ -190,7 +191,7 @@ struct CallBack {
 async fn call_back(state: State, id: PathId<StockTransferId>, call: Call<CallBack>) -> Result<HttpResponse, Problem> {
     let clerk = call.caller.clerk()?;
     let (now, actor) = (state.clock.now(), Actor::Staff(clerk.id));
-    let exists = async || Ok(transfer::cancellable(state.db.read(), &clerk, *id).await.map(drop)?);
+    let exists = async || Ok(query::cancellable(state.db.read(), &clerk, *id).await.map(drop)?);
     let outcome = async {
         let (body, once) = call.admit_keyed(exists).await?;
         let (ending, clerk) = (ending(Some(body.reason), now), clerk.clone());
@@ -202,7 +203,7 @@ async fn call_back(state: State, id: PathId<StockTransferId>, call: Call<CallBac
         .await
     };
     let event = AuditEvent::new(actor, "stock.call_back", "stock_transfer", now).of(*id);
-    let known = async || transfer::exists(state.db.read(), *id).await;
+    let known = async || query::exists(state.db.read(), *id).await;
     audit::note_elsewhere(&state.db, outcome.await, event, known).await
 }
 
@@ -232,7 +233,7 @@ async fn list_transfers(
     let staff = caller.staff()?;
     let TransferQuery { station, status, region, page } = params.checked()?;
     let filter = TransferFilter { station, status, region: region.map(|code| Subtree::of(&code)) };
-    let listing = transfer::list(state.db.read(), &staff, &filter, &page).await?;
+    let listing = query::list(state.db.read(), &staff, &filter, &page).await?;
     Ok(web::Json(listing.map(TransferView::from)))
 }
 
@@ -245,5 +246,5 @@ async fn get_transfer(
     id: PathId<StockTransferId>,
 ) -> Result<web::Json<TransferView>, Problem> {
     let staff = caller.staff()?;
-    Ok(web::Json(transfer::find(state.db.read(), &staff, *id).await?.into()))
+    Ok(web::Json(query::find(state.db.read(), &staff, *id).await?.into()))
 }
