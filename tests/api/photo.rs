@@ -2,7 +2,10 @@
 
 use std::io::Cursor;
 
-use ::entity::audit;
+use ::entity::audit::{
+    self,
+    AuditOutcome::{Denied, Done},
+};
 use ::entity::id::{MeritId, PhotoId};
 use ::entity::photo::PhotoSubject;
 use ::entity::staff::Role;
@@ -199,7 +202,6 @@ both!(a_photo_is_seen_by_whom_it_concerns_and_staff_leave_a_trace, async |app| {
             .filter(|row| row.actor_id == Some(who) && row.outcome == outcome && row.action == "photo.read")
             .count()
     };
-    use ::entity::audit::AuditOutcome::{Denied, Done};
     assert_eq!((of(manager.id.0, Done), of(auditor.id.0, Done)), (1, 1));
     assert_eq!((of(manager.id.0, Denied), of(sister.id.0, Denied), of(foreign.id.0, Denied)), (1, 1, 1));
     assert_eq!(of(member.id.0, Done), 0);

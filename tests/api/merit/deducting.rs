@@ -190,7 +190,7 @@ both!(deductions_at_once_never_go_below_zero, async |app| {
     assert!(
         answers.iter().all(|answer| answer.status == 200),
         "{:?}",
-        answers.iter().map(|a| a.text()).collect::<Vec<_>>()
+        answers.iter().map(crate::support::Answer::text).collect::<Vec<_>>()
     );
     assert_eq!(sums(&app, &member).await[0], "0.00");
     assert_in_order(&app).await;
