@@ -230,6 +230,7 @@ async fn add_programme(state: State, call: Call<AddProgramme>) -> Result<HttpRes
 
 #[derive(Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::option_option, reason = "null empties, absent leaves as it is")]
 struct ChangeProgramme {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     name: Option<Line<50>>,

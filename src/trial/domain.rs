@@ -136,7 +136,7 @@ impl Sum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decile {
     /// 1 to 10; in 10 are those who earned most.
-    pub(super) decile: i32,
+    pub(super) number: i32,
     pub(super) members: i64,
     pub(super) would: i64,
     pub(super) did: i64,
@@ -187,7 +187,7 @@ impl Tally {
         let of = |decile: usize| {
             let members = &self.members[count * decile / 10..count * (decile + 1) / 10];
             Decile {
-                decile: i32::try_from(decile + 1).unwrap_or(10),
+                number: i32::try_from(decile + 1).unwrap_or(10),
                 members: i64::try_from(members.len()).unwrap_or(i64::MAX),
                 would: members.iter().map(|(_, would)| would).sum(),
                 did: members.iter().map(|(did, _)| did).sum(),
@@ -291,7 +291,7 @@ mod tests {
         let deciles = tally.deciles();
         assert_eq!(deciles.iter().map(|tenth| tenth.members).sum::<i64>(), 25);
         assert_eq!(deciles.iter().map(|tenth| tenth.did).sum::<i64>(), (1..=25).sum::<i64>());
-        assert_eq!(deciles[9], Decile { decile: 10, members: 3, would: 2 * (23 + 24 + 25), did: 23 + 24 + 25 });
+        assert_eq!(deciles[9], Decile { number: 10, members: 3, would: 2 * (23 + 24 + 25), did: 23 + 24 + 25 });
         assert_eq!(Tally::default().deciles().len(), 10);
     }
 }

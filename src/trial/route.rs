@@ -173,8 +173,8 @@ impl TrialView {
             would: points(sum.would),
             did: points(sum.did),
         };
-        let decile = |Decile { decile, members, would, did }| TriedDecile {
-            decile,
+        let decile = |Decile { number, members, would, did }| TriedDecile {
+            decile: number,
             members,
             would: points(would),
             did: points(did),

@@ -190,19 +190,19 @@ async fn value_all(
 
 /// The communities with their names, by code.
 async fn named(db: &impl ConnectionTrait, tally: &Tally) -> Result<Vec<(String, String, Sum)>, DbErr> {
-    let mut named = Vec::new();
+    let mut found = Vec::new();
     let codes: Vec<_> = tally.by_community.iter().collect();
     for part in codes.chunks(500) {
-        let names: Vec<(String, String)> = region::Entity::find()
+        let rows: Vec<(String, String)> = region::Entity::find()
             .select_only()
             .columns([region::Column::Code, region::Column::Name])
             .filter(region::Column::Code.is_in(part.iter().map(|(code, _)| code.as_str())))
             .into_tuple()
             .all(db)
             .await?;
-        let names: std::collections::HashMap<_, _> = names.into_iter().collect();
-        let name = |code: &String| names.get(code).cloned().unwrap_or_default();
-        named.extend(part.iter().map(|(code, sum)| ((*code).clone(), name(code), **sum)));
+        let known: std::collections::HashMap<_, _> = rows.into_iter().collect();
+        let name = |code: &String| known.get(code).cloned().unwrap_or_default();
+        found.extend(part.iter().map(|(code, sum)| ((*code).clone(), name(code), **sum)));
     }
-    Ok(named)
+    Ok(found)
 }
