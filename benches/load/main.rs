@@ -1,13 +1,14 @@
 //! The load: what the service does through HTTP with everything switched on, as a share of the raw database in the same run.
 //!
 //! `cargo bench --bench load -- [--database sqlite|postgres] [--clients 32] [--rounds 3] [--seconds 4] [--members 6000]
-//! [--only reserve,read_by_id] [--tangshan [DIR]] [--binary LINLI]`
+//! [--only reserve,read_by_id] [--tangshan [DIR]] [--growth [--most ENTRIES]]
+//! [--binary LINLI]`
 //!
 //! One JSON line per figure: `floor` and `service` in calls per second, `ratio`, the waits in milliseconds, what a call costs the
 //! server's process in microseconds of processor time. Floor and service
 //! take turns, so that a slower minute of the machine slows both. Each member (at least 40) makes one claim; a round of their steps ends
 //! when its share of them is through, every other after `--seconds`. With `--tangshan` the figures are those of a whole
-//! city's set: the one in DIR, or one made for the run.
+//! city's set: the one in DIR, or one made for the run; with `--growth` those of ledgers up to five million entries.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures ends loudly")]
 #![allow(clippy::cast_precision_loss, reason = "figures are quoted to a few digits")]
@@ -15,6 +16,7 @@
 
 mod compare;
 mod floor;
+mod growth;
 mod pipeline;
 mod postgres;
 mod service;
@@ -34,6 +36,10 @@ const KINDS: usize = 1_000;
 #[tokio::main]
 async fn main() {
     for database in Database::chosen() {
+        if growth::is_asked_for() {
+            growth::measure(database).await;
+            continue;
+        }
         let place = Place::new(database);
         place.linli(&["migrate"], "");
         if tangshan::is_asked_for() {

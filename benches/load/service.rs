@@ -8,20 +8,20 @@ use uuid::Uuid;
 use crate::compare::{end, round};
 use crate::floor::Round;
 use crate::support::wire::Wire;
-use crate::support::{Place, Server};
+use crate::support::{Answer, Place, Server};
 
 pub(crate) struct Service {
     pub(crate) wire: Arc<Wire>,
     /// Tokens of members, in order of their refs.
     pub(crate) members: Arc<Vec<String>>,
-    goods: Arc<Vec<String>>,
+    goods: Vec<String>,
     hot: String,
     counter: Arc<AtomicU64>,
 }
 
 impl Service {
     /// With tokens for `members` members.
-    pub(crate) async fn new(place: &Place, server: &Server, members: usize) -> Self {
+    pub(crate) async fn new(place: &Place, server: &Server, members: usize) -> Arc<Self> {
         let tokens = place.tokens(&["token", "members", "--limit", &members.to_string()]);
         let members: Vec<String> = tokens.into_iter().map(|(_, token)| token).collect();
         let wire = Arc::new(Wire::new(server.port));
@@ -38,23 +38,25 @@ impl Service {
                 None => break,
             }
         }
-        Self { wire, members: Arc::new(members), goods: Arc::new(goods), hot, counter: Arc::default() }
+        Arc::new(Self { wire, members: Arc::new(members), goods, hot, counter: Arc::default() })
     }
 
     /// Reservations by many members, of many goods or of one.
-    pub(crate) async fn reserve(&self, hot: bool) -> Round {
-        let (wire, members) = (Arc::clone(&self.wire), Arc::clone(&self.members));
-        let goods = if hot { Arc::new(vec![self.hot.clone()]) } else { Arc::clone(&self.goods) };
+    pub(crate) async fn reserve(self: &Arc<Self>, hot: bool) -> Round {
+        let service = Arc::clone(self);
         round(&self.counter, move |turn| {
-            let (wire, members, goods) = (Arc::clone(&wire), Arc::clone(&members), Arc::clone(&goods));
-            async move {
-                let body = format!(r#"{{"goods_id":"{}","quantity":1}}"#, goods[turn as usize % goods.len()]);
-                let key = Uuid::now_v7().to_string();
-                let token = &members[turn as usize % members.len()];
-                end(wire.post("/api/v1/redemptions", token, &key, &body).await.as_ref(), 201)
-            }
+            let service = Arc::clone(&service);
+            async move { end(service.reserve_one(turn, hot).await.as_ref(), 201) }
         })
         .await
+    }
+
+    /// The reservation of this turn.
+    pub(crate) async fn reserve_one(&self, turn: u64, hot: bool) -> Option<Answer> {
+        let goods = if hot { &self.hot } else { &self.goods[turn as usize % self.goods.len()] };
+        let body = format!(r#"{{"goods_id":"{goods}","quantity":1}}"#);
+        let token = &self.members[turn as usize % self.members.len()];
+        self.wire.post("/api/v1/redemptions", token, &Uuid::now_v7().to_string(), &body).await
     }
 
     /// Ids of what members find in the list at `path`, with their tokens.
