@@ -19,7 +19,7 @@ use sea_orm::{
 
 use super::error::runtime_error;
 use super::kinds::Columns;
-use super::value::Bound;
+use super::value::{Bound, Kind};
 
 /// How many prepared texts are kept.
 const CACHE: usize = 512;
@@ -268,26 +268,29 @@ fn blank() -> sea_orm::Statement {
 }
 
 fn read_row(columns: &Columns, row: &Row<'_>) -> Result<NamedValues, Failure> {
-    let mut values = Vec::with_capacity(columns.keys.len());
+    let mut values = Vec::with_capacity(columns.kinds.len());
     for (at, kind) in columns.kinds.iter().enumerate() {
-        let (kind, raw) = (*kind, row.get_ref(at)?);
+        let raw = row.get_ref(at)?;
         let value = match kind {
             Some(kind) => kind.read(raw),
             None if raw == rusqlite::types::ValueRef::Null => Some(Value::String(None)),
             None => None,
         };
-        let name = &columns.keys[at];
-        values.push(value.ok_or_else(|| {
-            Failure::Refused(match kind {
-                Some(kind) => format!("the value of column {name} is no {kind:?}"),
-                None => format!("the type of column {name} cannot be told: write CAST(… AS type)"),
-            })
-        })?);
+        values.push(value.ok_or_else(|| unreadable(row.as_ref(), at, *kind))?);
     }
-    if columns.keys.len() > values.len() {
-        values.extend_from_within(..);
+    if columns.keys.len() == values.len() {
+        return Ok(columns.keys.iter().map(|(key, _)| key.clone()).zip(values).collect());
     }
-    Ok(columns.keys.iter().cloned().zip(values).collect())
+    // In order already, which the map is quick with.
+    Ok(columns.keys.iter().map(|(key, at)| (key.clone(), values[*at].clone())).collect())
+}
+
+fn unreadable(statement: &Statement<'_>, at: usize, kind: Option<Kind>) -> Failure {
+    let name = statement.column_name(at).unwrap_or_default();
+    Failure::Refused(match kind {
+        Some(kind) => format!("the value of column {name} is no {kind:?}"),
+        None => format!("the type of column {name} cannot be told: write CAST(… AS type)"),
+    })
 }
 
 #[cfg(test)]

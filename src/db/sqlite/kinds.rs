@@ -12,10 +12,10 @@ use super::value::Kind;
 /// The kinds of a result's columns, found once for each text.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Names under which a row keeps its values. Twice as many as columns where the names do not happen to be in
-    /// alphabetical order: SeaORM takes "the third column" for the third name in that order, so a second set of names comes
-    /// before all others and counts in the right one.
-    pub(super) keys: Vec<String>,
+    /// Names under which a row keeps its values, in alphabetical order, each with its column. Twice as many as columns where
+    /// the columns are not in that order themselves: SeaORM takes "the third column" for the third name in it, so a second
+    /// set of names comes before all others and counts in the right one.
+    pub(super) keys: Vec<(String, usize)>,
     /// `None`: unknown, only NULL can be told.
     pub(super) kinds: Vec<Option<Kind>>,
 }
@@ -30,9 +30,10 @@ impl Columns {
             None => text.as_ref().and_then(|text| text.kind_of(conn, text.items[at])),
         };
         let kinds = columns.iter().enumerate().map(kind).collect();
-        let mut keys: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
-        if !keys.is_sorted_by(|one, next| one < next) {
-            keys.extend((0..columns.len()).map(|at| format!("\0{at:04}")));
+        let mut keys: Vec<(String, usize)> = columns.iter().map(|column| column.name().to_owned()).zip(0..).collect();
+        if !keys.is_sorted_by(|(one, _), (next, _)| one < next) {
+            keys.extend((0..columns.len()).map(|at| (format!("\0{at:04}"), at)));
+            keys.sort();
         }
         Self { keys, kinds }
     }
