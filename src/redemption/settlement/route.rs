@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post};
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use entity::id::{SettlementCloseId, SettlementId, UnitId};
 use entity::settlement;
 use entity::staff::Role;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
-use validator::{Validate, ValidationError};
+use validator::Validate;
 
 use super::error::SettlementError;
 use super::owed;
@@ -23,6 +23,7 @@ use crate::http::openapi::RequiredKey;
 use crate::http::{Call, Line, Listing, Page, Params, PathId, Problem, refusal};
 use crate::identity::{Caller, Staff};
 use crate::redemption::sheet::Format;
+use crate::redemption::voucher::imaginable;
 use crate::region::RegionCode;
 
 /// The routes of settlements.
@@ -216,10 +217,6 @@ struct NotePayment {
     /// Number of the bank's or the accounts' voucher.
     #[schema(value_type = String, min_length = 1, max_length = 100)]
     reference: Line<100>,
-}
-
-fn imaginable(day: &NaiveDate) -> Result<(), ValidationError> {
-    if (2000..=2999).contains(&day.year()) { Ok(()) } else { Err(ValidationError::new("out_of_range")) }
 }
 
 /// Note that a settlement has been paid. For managers.

@@ -1,6 +1,6 @@
 //! A list of codes before anything is known of the goods: from JSON, CSV or XLSX to codes, each judged by itself.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::Cursor;
 
 use chrono::NaiveDate;
@@ -88,14 +88,14 @@ impl Judged {
     /// `expires_on` is for codes that name no day of their own, `today` the local day.
     pub(super) fn of(keys: &Keys, entries: &[Entry], expires_on: Option<NaiveDate>, today: NaiveDate) -> Self {
         let mut judged = Self::default();
-        let mut seen: HashMap<Vec<u8>, ()> = HashMap::new();
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {
             let at = At { index, line: entry.line };
             match read(entry, expires_on, today) {
                 Err(reason) => judged.bad.push((at, reason)),
                 Ok((code, expires_on)) => {
                     let index = code::index(keys, &code);
-                    if seen.insert(index.clone(), ()).is_some() {
+                    if !seen.insert(index.clone()) {
                         judged.repeated.push(at);
                         continue;
                     }
@@ -190,20 +190,18 @@ struct Lines {
 
 impl Lines {
     fn add(&mut self, record: &Record) -> Result<(), Unread> {
-        let (code, date) = match self.columns {
-            Some(columns) => columns,
-            None => {
-                let named = |names: &[&str]| {
-                    record.cells().position(|cell| names.contains(&fold(cell).to_lowercase().as_str()))
-                };
-                let found = named(&CODE_NAMES);
-                let columns = (found.unwrap_or(0), found.and_then(|_| named(&DATE_NAMES)));
-                self.columns = Some(columns);
-                if found.is_some() {
-                    return Ok(());
-                }
-                columns
+        let (code, date) = if let Some(columns) = self.columns {
+            columns
+        } else {
+            let named =
+                |names: &[&str]| record.cells().position(|cell| names.contains(&fold(cell).to_lowercase().as_str()));
+            let found = named(&CODE_NAMES);
+            let columns = (found.unwrap_or(0), found.and_then(|_| named(&DATE_NAMES)));
+            self.columns = Some(columns);
+            if found.is_some() {
+                return Ok(());
             }
+            columns
         };
         if self.entries.len() == MOST_CODES {
             return Err(Unread::TooLong);
@@ -221,6 +219,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::BadCode::{BadDate, BadEncoding, Expired, Invalid};
     use super::*;
 
     fn codes(bytes: &[u8]) -> Vec<(Option<u64>, String)> {
@@ -267,7 +266,6 @@ mod tests {
         let judged = Judged::of(&keys, &entries, None, today);
         assert_eq!(judged.ready.iter().map(|ready| ready.at.index).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(judged.repeated.iter().map(|at| at.index).collect::<Vec<_>>(), [1]);
-        use BadCode::{BadDate, BadEncoding, Expired, Invalid};
         let bad: Vec<_> = judged.bad.iter().map(|(at, reason)| (at.index, *reason)).collect();
         assert_eq!(bad, [(3, Expired), (4, BadDate), (5, BadEncoding), (6, Invalid)]);
     }

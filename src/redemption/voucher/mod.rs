@@ -19,4 +19,4 @@ pub mod verify;
 
 pub use give::{Given, given_to};
 pub(super) use give::{give, take_back};
-pub(super) use route::{VoucherView, routes};
+pub(super) use route::{VoucherView, imaginable, routes};

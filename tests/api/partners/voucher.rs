@@ -15,6 +15,8 @@ use crate::points::{assert_in_order, give, sums};
 use crate::redemption::{Shop, key, reserve, stock};
 use crate::support::{Answer, Member, Staff, TestApp, at_once};
 
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /// Goods that are vouchers, without codes.
 pub(super) async fn vouchers(app: &TestApp, shop: &Shop, more: Value) -> String {
     let mut body = json!({"name": "超市券", "station_id": shop.station.id, "points": "10", "kind": "voucher"});
@@ -91,9 +93,9 @@ both!(who_may_import_and_what_is_no_list, async |app| {
     let answer = app.by(&shop.clerk).post(&path, over).key(&key()).await.expect_status(201);
     assert_eq!((answer.at("/accepted"), answer.at("/bad/0/reason")), ("0".to_owned(), "expired".to_owned()));
     // Codes are no pieces: they come by lists only.
-    let moves = format!("/goods/{goods}/stock-movements");
-    let moved = post(&app, &shop.clerk, &moves, json!({"quantity": 5, "reason": "receipt"})).await;
-    moved.expect_problem(409, "codes_only");
+    let path = format!("/goods/{goods}/stock-movements");
+    let received = post(&app, &shop.clerk, &path, json!({"quantity": 5, "reason": "receipt"})).await;
+    received.expect_problem(409, "codes_only");
     let stocked = json!({"name": "券", "station_id": shop.station.id, "points": "1", "kind": "voucher", "stock": 5});
     let refused = app.by(&shop.manager).post("/api/v1/goods", stocked).await;
     assert_eq!(field(&refused)[0], "stock");
@@ -140,7 +142,6 @@ both!(files_are_read_with_wrong_bytes_and_dates, async |app| {
             sheet.write_string(u32::try_from(row).unwrap(), u16::try_from(column).unwrap(), *cell).unwrap();
         }
     }
-    const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
     let done = send(XLSX, book.save_to_buffer().unwrap()).await.expect_status(201).json();
     assert_eq!((done["accepted"].clone(), done["stock"].clone()), (json!(2), json!(4)));
     for (kind, body, code) in [
