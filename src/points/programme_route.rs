@@ -151,7 +151,6 @@ async fn list_programmes(state: State, _: Caller) -> Result<web::Json<Listing<Pr
 #[serde(deny_unknown_fields)]
 struct AddProgramme {
     /// 2 to 32 small letters, digits, hyphens and underscores.
-    #[schema(pattern = "^[a-z0-9_-]{2,32}$")]
     code: String,
     #[schema(value_type = String, min_length = 1, max_length = 50)]
     name: Line<50>,
