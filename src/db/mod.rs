@@ -118,7 +118,8 @@ impl Db {
     {
         match &self.shared.side {
             Side::Sqlite(sqlite) => sqlite.write(command, false).await,
-            Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Short).await,
+            // In a box: it is a large future, and callers would carry it in theirs.
+            Side::Postgres(postgres) => Box::pin(postgres.write(&command, postgres::Pace::Short)).await,
         }
     }
 
@@ -136,7 +137,7 @@ impl Db {
     {
         match &self.shared.side {
             Side::Sqlite(sqlite) => sqlite.write(command, true).await,
-            Side::Postgres(postgres) => postgres.write(&command, postgres::Pace::Long).await,
+            Side::Postgres(postgres) => Box::pin(postgres.write(&command, postgres::Pace::Long)).await,
         }
     }
 

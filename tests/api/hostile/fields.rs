@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Word,
     /// Points: `"12.50"`.
     Amount,
+    /// Points with a sign: `"-5.00"`.
+    Signed,
     /// Yuan for a point: `"0.0100"`, or none at all.
     Cost,
     /// Text of a given form: a region's code, a phone, a time of day.
@@ -156,6 +158,7 @@ fn kind_of(schema: &Value) -> Kind {
         ("string", Some("uuid"), _) => Kind::Id,
         ("string", Some("date-time"), _) => Kind::Instant,
         ("string", _, Some(pattern)) if pattern.contains(r"\.\d{1,4}") => Kind::Cost,
+        ("string", _, Some(pattern)) if pattern.starts_with("^-?") => Kind::Signed,
         ("string", _, Some(pattern)) if pattern.contains(r"\.[0-9]") => Kind::Amount,
         ("string", _, Some(_)) => Kind::Form,
         ("string", ..) => Kind::Text,

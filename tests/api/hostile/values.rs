@@ -22,6 +22,9 @@ pub(super) fn bad_values(field: &Field) -> Vec<Bad> {
     bad.extend(match field.kind {
         Kind::Text => texts(field.longest),
         Kind::Amount => each(&AMOUNTS, MALFORMED),
+        Kind::Signed => {
+            each(&AMOUNTS, MALFORMED).into_iter().filter(|(value, _)| *value != "-1" && *value != "-1.00").collect()
+        }
         Kind::Cost => each(&COSTS, MALFORMED),
         Kind::Form => each(&FORMS, MALFORMED).into_iter().chain(texts(None)).collect(),
         Kind::Word => each(&["", "nothing", "ADMIN", "a\u{0}", "\u{202e}"], MALFORMED),
@@ -42,7 +45,7 @@ fn wrong_types(kind: Kind) -> Vec<Bad> {
     let not = |values: Vec<Value>, codes| values.into_iter().map(|value| (value, codes)).collect();
     let text = || vec![json!(7), json!(1.5), json!(true), json!([]), json!(["x"]), json!({}), json!({"x": 1})];
     match kind {
-        Kind::Text | Kind::Amount | Kind::Cost | Kind::Form | Kind::Instant => not(text(), WRONG_TYPE),
+        Kind::Text | Kind::Amount | Kind::Signed | Kind::Cost | Kind::Form | Kind::Instant => not(text(), WRONG_TYPE),
         Kind::Word | Kind::Id => not(text(), NO_WORD),
         Kind::Integer | Kind::Number => {
             not(vec![json!("5"), json!(true), json!([]), json!([1]), json!({})], WRONG_TYPE)
