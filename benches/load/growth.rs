@@ -39,7 +39,7 @@ impl Side {
         let place = Place::new(database);
         place.linli(&["migrate"], "");
         let shelves = [Shelf { prefix: "K", kinds: 1_000, stock: &|_| 1_000_000, price: 1 }];
-        set::import(&place, MEMBERS, 1, 1_000, &(0..0), &shelves);
+        set::import(&place, MEMBERS, 1, 100, &(0..0), &shelves);
         let clerk = place.staff("growth-clerk", "clerk", CITY);
         Self { place, clerk, entries: 2 * MEMBERS as u64 }
     }
