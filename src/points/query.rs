@@ -1,15 +1,15 @@
 //! What a member has, and how it came to be.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::id::{AccountId, JournalId, MemberId};
 use entity::journal::{self, JournalKind};
 use entity::{balance, bucket, entry, programme};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, RelationDef,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -139,7 +139,6 @@ pub struct EntryView {
 struct Mark(JournalId, BTreeMap<Uuid, i64>);
 
 /// A journal's effect on an account, and what the account holds now.
-#[derive(FromQueryResult)]
 struct Line {
     journal_id: JournalId,
     account_id: AccountId,
@@ -200,31 +199,45 @@ pub async fn entries(
     Ok(Listing { items, next_cursor })
 }
 
+/// The first `most` of all accounts' journals, latest first. Each account is read by itself along its index, so that a page
+/// costs the same however long the history.
 async fn lines(
     db: &impl ConnectionTrait,
     accounts: &[AccountId],
     below: Option<JournalId>,
     most: u64,
 ) -> Result<Vec<Line>, DbErr> {
-    let to_balance: RelationDef =
-        entry::Entity::belongs_to(balance::Entity).from(entry::Column::AccountId).to(balance::Column::AccountId).into();
-    let amount = Expr::col((entry::Entity, entry::Column::Amount)).sum().cast_as("bigint");
-    let mut query = entry::Entity::find()
-        .select_only()
-        .columns([entry::Column::JournalId, entry::Column::AccountId])
-        .column_as(amount, "amount")
-        .column(balance::Column::Balance)
-        .join(JoinType::InnerJoin, to_balance)
-        .filter(entry::Column::AccountId.is_in(accounts.iter().copied()))
-        .group_by(entry::Column::JournalId)
-        .group_by(entry::Column::AccountId)
-        .group_by(balance::Column::Balance)
-        .order_by_desc(entry::Column::JournalId)
-        .limit(most);
-    if let Some(below) = below {
-        query = query.filter(entry::Column::JournalId.lt(below));
+    let mut all = Vec::new();
+    for account in accounts {
+        // In the same statement, so that both are of one instant.
+        let balance = Query::select()
+            .column(balance::Column::Balance)
+            .from(balance::Entity)
+            .and_where(balance::Column::AccountId.eq(*account))
+            .to_owned();
+        let mut query = entry::Entity::find()
+            .select_only()
+            .column(entry::Column::JournalId)
+            .column_as(entry::Column::Amount.sum().cast_as("bigint"), "amount")
+            .expr_as(Expr::from(balance), "balance")
+            .filter(entry::Column::AccountId.eq(*account))
+            .group_by(entry::Column::JournalId)
+            .order_by_desc(entry::Column::JournalId)
+            .limit(most);
+        if let Some(below) = below {
+            query = query.filter(entry::Column::JournalId.lt(below));
+        }
+        let found: Vec<(JournalId, i64, i64)> = query.into_tuple().all(db).await?;
+        all.extend(found.into_iter().map(|(journal_id, amount, balance)| Line {
+            journal_id,
+            account_id: *account,
+            amount,
+            balance,
+        }));
     }
-    query.into_model::<Line>().all(db).await
+    all.sort_by_key(|line| Reverse(line.journal_id));
+    all.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(all)
 }
 
 /// What an account's journals from `id` upwards changed in all.
