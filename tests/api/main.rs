@@ -5,6 +5,7 @@
 mod support;
 
 mod assign;
+mod books_property;
 mod claim;
 mod claim_photo;
 mod claim_property;
