@@ -144,12 +144,12 @@ impl World<'_> {
             }
             Deed::Misbehave => {
                 let body =
-                    json!({"kind": "event", "member_id": member.id, "item": "high_toss", "description": "高空抛物"});
+                    json!({"kind": "event", "member_id": member.id, "item": "high_toss", "reason": "高空抛物，监控可查"});
                 app.by(&self.enters).post("/api/v1/merits", body)
             }
             Deed::Approve => {
                 let path = format!("/api/v1/merits/{}/approval", pick(&self.merits, which));
-                by_manager(&path, json!({"decision": "approve", "reason": "属实"}))
+                by_manager(&path, json!({"decision": "approve"}))
             }
             Deed::ReverseMerit => by_manager(&format!("/api/v1/merits/{}/reversal", pick(&self.merits, which)), reason),
             Deed::Reserve | Deed::ReserveTogether => {
@@ -165,7 +165,9 @@ impl World<'_> {
                 app.by(&member).post("/api/v1/redemptions", json!({"lines": lines}))
             }
             Deed::Cancel => {
-                let path = format!("/api/v1/redemptions/{}/cancellation", self.redemption(which).0);
+                // One of the latest, which nobody has fetched yet.
+                let latest = self.redemptions.len().saturating_sub(1 + which % 3);
+                let path = format!("/api/v1/redemptions/{}/cancellation", self.redemption(latest).0);
                 app.by(&self.shop.clerk).post(&path, json!({}))
             }
             Deed::Fulfil => {

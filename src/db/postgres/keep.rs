@@ -152,8 +152,27 @@ impl Kept {
     }
 }
 
+/// The pool takes connections back in a task. Where the program ends and no runtime is left for it, they are only closed.
+fn let_go(conn: PoolConnection<Postgres>) {
+    if tokio::runtime::Handle::try_current().is_err() {
+        drop(conn.detach());
+    }
+}
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        idle.drain(..).for_each(|idle| let_go(idle.conn));
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_err()
+            && let Some(conn) = self.conn.take()
+        {
+            let_go(conn);
+        }
         if let Some(conn) = self.conn.as_mut().filter(|_| self.in_transaction) {
             // Its end is the end of the transaction.
             conn.close_on_drop();
