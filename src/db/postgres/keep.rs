@@ -57,7 +57,11 @@ impl Keep {
             let place = place.map_err(|_| connection_error("the pool is closed"))?;
             let (conn, taken) = match self.pop() {
                 Some(idle) => (idle.conn, idle.taken),
-                None => (self.pool.acquire().await.map_err(|error| DbErr::Conn(runtime_error(error)))?, Instant::now()),
+                // Boxed: making a connection takes much room, which every future around a write would have to have.
+                None => (
+                    Box::pin(self.pool.acquire()).await.map_err(|error| DbErr::Conn(runtime_error(error)))?,
+                    Instant::now(),
+                ),
             };
             Ok(Kept { conn: Some(conn), taken, in_transaction: false, keep: Arc::clone(self), _place: place })
         })

@@ -209,9 +209,11 @@ impl Export<'_> {
         };
         match (found, journal.source_kind.as_str()) {
             (Some(reference), kind) => (kind, reference),
-            (None, RECORD | RECORD_REVERSAL | REDEMPTION) => (NO_SOURCE, ""),
-            // What moved is exported; the gift itself, and which credit was too much, are not.
-            (None, gift::GIFT | gift::REVERSAL | cap::MOVED | cap::RETURNED) => (NO_SOURCE, ""),
+            // Of gifts and caps the journal is exported; the gift itself, and which credit was too much, are not.
+            (
+                None,
+                RECORD | RECORD_REVERSAL | REDEMPTION | gift::GIFT | gift::REVERSAL | cap::MOVED | cap::RETURNED,
+            ) => (NO_SOURCE, ""),
             (None, kind) => (kind, ""),
         }
     }
