@@ -47,7 +47,7 @@ impl Sums {
         for chunk in journals.chunks(CHUNK) {
             for line in lines(db, chunk).await? {
                 let Some(community) = line.region_code else { continue };
-                let month = month_of(calendar, line.at);
+                let month = month_of(*calendar, line.at);
                 let sum = sums.0.entry((line.programme, month, community, line.kind)).or_default();
                 sum.0 = sum.0.saturating_sub(line.amount);
                 sum.1 += 1;
@@ -114,7 +114,7 @@ async fn lines(db: &impl ConnectionTrait, journals: &[JournalId]) -> Result<Vec<
 }
 
 /// `2026-11`: the local month of an instant.
-pub(super) fn month_of(calendar: &Calendar, at: DateTime<Utc>) -> String {
+pub(super) fn month_of(calendar: Calendar, at: DateTime<Utc>) -> String {
     calendar.period_of(at, PeriodKind::Month).to_string()
 }
 

@@ -43,15 +43,15 @@ impl Wanted<'_> {
                 ("slot_id", self.slot_id.is_some()),
             ];
             if let Some((field, _)) = single.into_iter().find(|(_, given)| *given) {
-                return Err(fault(field.to_owned(), "invalid", "已列出 lines，请去掉此项"));
+                return Err(fault(field, "invalid", "已列出 lines，请去掉此项"));
             }
             return several(lines).map(|lines| (lines, true));
         }
         let Some(goods_id) = self.goods_id else {
-            return Err(fault("goods_id".to_owned(), "required", "请给出 goods_id 与 quantity，或列出 lines"));
+            return Err(fault("goods_id", "required", "请给出 goods_id 与 quantity，或列出 lines"));
         };
         let Some(quantity) = self.quantity else {
-            return Err(fault("quantity".to_owned(), "required", "请给出数量"));
+            return Err(fault("quantity", "required", "请给出数量"));
         };
         Ok((vec![OrderLine { goods_id, quantity, slot_id: self.slot_id }], false))
     }
@@ -60,7 +60,7 @@ impl Wanted<'_> {
 fn several(lines: &[WantedLine]) -> Result<Vec<OrderLine>, ValidationError> {
     for (at, line) in lines.iter().enumerate() {
         if lines[..at].iter().any(|other| (other.goods_id, other.slot_id) == (line.goods_id, line.slot_id)) {
-            return Err(fault(format!("lines[{at}].goods_id"), "invalid", "与前面的一项相同，请合并数量"));
+            return Err(fault(&format!("lines[{at}].goods_id"), "invalid", "与前面的一项相同，请合并数量"));
         }
     }
     let line =
@@ -68,7 +68,7 @@ fn several(lines: &[WantedLine]) -> Result<Vec<OrderLine>, ValidationError> {
     Ok(lines.iter().map(line).collect())
 }
 
-fn fault(field: String, code: &'static str, words: &'static str) -> ValidationError {
+fn fault(field: &str, code: &'static str, words: &'static str) -> ValidationError {
     let mut error = ValidationError::new(code).with_message(Cow::Borrowed(words));
     error.add_param(Cow::Borrowed("field"), &field);
     error

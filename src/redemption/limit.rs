@@ -73,7 +73,7 @@ pub(super) async fn respect(
         let of_household = offer.per_household_limit.zip(household);
         let limits = of_member.into_iter().map(|limit| (false, limit));
         for (household, (limit, members)) in limits.chain(of_household.into_iter().map(|limit| (true, limit))) {
-            let span = span_of(offer.limit_period, &moment.calendar, moment.today);
+            let span = span_of(offer.limit_period, moment.calendar, moment.today);
             let taken = taken(db, offer.id, members, span.as_ref()).await?;
             if taken + ordered > i64::from(limit) {
                 let (name, period) = (offer.name.clone(), offer.limit_period);
@@ -86,7 +86,7 @@ pub(super) async fn respect(
 }
 
 /// The local period that holds `today`; `None`: without bounds.
-fn span_of(period: LimitPeriod, calendar: &Calendar, today: NaiveDate) -> Option<Span> {
+fn span_of(period: LimitPeriod, calendar: Calendar, today: NaiveDate) -> Option<Span> {
     let whole = |kind| calendar.range(Period::of_day(today, kind));
     match period {
         LimitPeriod::All => None,
@@ -175,7 +175,7 @@ mod tests {
     fn a_period_is_the_local_one(#[case] period: LimitPeriod, #[case] first: NaiveDate, #[case] next: NaiveDate) {
         let calendar = Calendar::new(chrono_tz::Asia::Shanghai);
         // A Sunday.
-        let span = span_of(period, &calendar, "2026-11-22".parse().unwrap()).unwrap();
+        let span = span_of(period, calendar, "2026-11-22".parse().unwrap()).unwrap();
         assert_eq!(span, calendar.start_of(first)..calendar.start_of(next));
     }
 

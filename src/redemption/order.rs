@@ -142,9 +142,12 @@ impl<'a> Draft<'a> {
         let mut offers: Vec<Offer> = Vec::with_capacity(order.lines.len());
         for (at, line) in order.lines.iter().enumerate() {
             let offer = found.iter().find(|offer| offer.id == line.goods_id).cloned();
-            offers.push(offer.ok_or_else(|| match order.listed {
-                true => order.fault(at, "goods_id", "invalid", "该兑换品不存在或已下架，请去掉这一项或改选其他兑换品"),
-                false => RedemptionError::NotFound,
+            offers.push(offer.ok_or_else(|| {
+                if order.listed {
+                    order.fault(at, "goods_id", "invalid", "该兑换品不存在或已下架，请去掉这一项或改选其他兑换品")
+                } else {
+                    RedemptionError::NotFound
+                }
             })?);
         }
         let mut draft = Self { order, offers, slots: Vec::new(), prices: Vec::new(), grace: TimeDelta::zero() };

@@ -23,7 +23,7 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// The slots from `now` on, earliest first; one more than [`MOST_SLOTS`] where there are more.
-    pub(super) fn slots(&self, calendar: &Calendar, now: DateTime<Utc>) -> Vec<NewSlot> {
+    pub(super) fn slots(&self, calendar: Calendar, now: DateTime<Utc>) -> Vec<NewSlot> {
         let days = self.first_on.iter_days().take_while(|day| *day <= self.last_on);
         let days = days.filter(|day| self.weekdays.contains(&iso_weekday(*day)));
         let step = usize::try_from(self.slot_minutes).unwrap_or(1).max(1);
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn each_day_has_as_many_as_fit_from_now_on() {
         let now = "2026-11-21T01:00:00Z".parse().unwrap(); // 9:00
-        let slots: Vec<_> = pattern().slots(&CALENDAR, now).iter().map(|slot| slot.starts_at.to_rfc3339()).collect();
+        let slots: Vec<_> = pattern().slots(CALENDAR, now).iter().map(|slot| slot.starts_at.to_rfc3339()).collect();
         assert_eq!(
             slots,
             [
@@ -80,15 +80,15 @@ mod tests {
             ]
         );
         let longer = Pattern { slot_minutes: 200, ..pattern() };
-        assert!(longer.slots(&CALENDAR, now).is_empty());
+        assert!(longer.slots(CALENDAR, now).is_empty());
         let later = Pattern { last_on: "2036-11-30".parse().unwrap(), ..pattern() };
-        assert_eq!(later.slots(&CALENDAR, now).len(), MOST_SLOTS + 1);
+        assert_eq!(later.slots(CALENDAR, now).len(), MOST_SLOTS + 1);
     }
 
     #[test]
     fn a_slot_may_end_at_midnight() {
         let night = Pattern { from_minute: 23 * 60, until_minute: 1440, ..pattern() };
-        let slots = night.slots(&CALENDAR, "2026-11-20T00:00:00Z".parse().unwrap());
+        let slots = night.slots(CALENDAR, "2026-11-20T00:00:00Z".parse().unwrap());
         assert_eq!(slots[0].ends_at, "2026-11-21T16:00:00Z".parse::<DateTime<Utc>>().unwrap());
     }
 }

@@ -36,7 +36,9 @@ pub(super) async fn place(
     }
     let mut taking = Taking::default();
     taking.add(row.goods_id, row.slot_id, row.quantity);
-    further.iter().for_each(|line| taking.add(line.goods_id, line.slot_id, line.quantity));
+    for line in &further {
+        taking.add(line.goods_id, line.slot_id, line.quantity);
+    }
     Entity::insert(row.clone().into_active_model()).exec_without_returning(db).await?;
     if !further.is_empty() {
         let lines = further.into_iter().map(sea_orm::IntoActiveModel::into_active_model);

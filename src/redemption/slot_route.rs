@@ -227,7 +227,7 @@ impl Weekly {
             first_on: self.first_on,
             last_on: self.last_on,
         };
-        let slots = pattern.slots(&state.calendar, now);
+        let slots = pattern.slots(state.calendar, now);
         let invalid = |words: String| Err(Problem::invalid("weekly.last_on", "invalid", words));
         match slots.len() {
             0 => invalid("这段日期内没有可用的时段，请核对星期与日期".to_owned()),

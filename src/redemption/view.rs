@@ -124,13 +124,13 @@ impl LineView {
             name: line.name,
             quantity: line.quantity,
             points: line.points,
-            slot: line.slot.map(BookedView::new),
+            slot: line.slot.as_ref().map(BookedView::new),
         }
     }
 }
 
 impl BookedView {
-    fn new(slot: goods_slot::Model) -> Self {
+    fn new(slot: &goods_slot::Model) -> Self {
         Self { id: slot.id, starts_at: slot.starts_at, ends_at: slot.ends_at }
     }
 }

@@ -54,7 +54,7 @@ fn sqlite(file: &str, from: u64, to: u64) {
                  SELECT printf('%012x70008%015x', ?3 + i * ?4, i),
                      strftime('%Y-%m-%dT%H:%M:%S+00:00', (?3 + i * ?4) / 1000, 'unixepoch'),
                      1 + i * 7919 % (SELECT COUNT(*) FROM payee) FROM n",
-                params![start as i64, end as i64, BEGIN_MS, STEP_MS],
+                params![start.cast_signed(), end.cast_signed(), BEGIN_MS, STEP_MS],
             )
             .expect("a batch");
         for sql in SQLITE {

@@ -61,6 +61,7 @@ impl Here {
     }
 
     /// The first row of `statement`; `None` where it is not for here.
+    #[expect(clippy::option_option, reason = "the outer says who answers, the inner what")]
     pub(in crate::db) fn query_one(&self, statement: &Statement) -> Option<Option<QueryResult>> {
         self.ask(|driver| driver.query_one(&statement.sql, statement.values.as_ref()))
     }

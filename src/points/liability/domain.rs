@@ -40,6 +40,7 @@ pub(super) struct Part {
 
 /// What happened in a month. All above zero, but for `outstanding`, which is what members had when it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the field is what it is called everywhere")]
 pub(super) struct Month {
     pub(super) month: String,
     /// Earned, granted and carried over.

@@ -64,7 +64,7 @@ struct Question {
 /// Answers it. Four queries over sums, and one over the balances of the region's members.
 async fn answer(db: &impl ConnectionTrait, asked: &Question) -> Result<Liability, DbErr> {
     let (subtree, programme) = (asked.region.subtree(), asked.programme.as_deref());
-    let months = last_months(&asked.calendar, asked.now, Ord::max(asked.months, ENDING_MONTHS));
+    let months = last_months(asked.calendar, asked.now, Ord::max(asked.months, ENDING_MONTHS));
     let costs = costs(db).await?;
     let programmes: Vec<&str> = programme.map_or_else(|| costs.keys().map(String::as_str).collect(), |code| vec![code]);
     let turnover = turnover::of_subtree(db, &subtree, &programmes, &months).await?;
@@ -102,7 +102,7 @@ fn subtree_of(code: &str) -> Option<Subtree> {
 }
 
 /// The last months, oldest first, the present one last.
-fn last_months(calendar: &Calendar, now: DateTime<Utc>, count: usize) -> Vec<String> {
+fn last_months(calendar: Calendar, now: DateTime<Utc>, count: usize) -> Vec<String> {
     let mut months = vec![month_of(calendar, now)];
     let mut first = calendar.month_around(now).start;
     while months.len() < count {

@@ -267,6 +267,9 @@ mod tests {
         assert_eq!(judged.ready.iter().map(|ready| ready.at.index).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(judged.repeated.iter().map(|at| at.index).collect::<Vec<_>>(), [1]);
         let bad: Vec<_> = judged.bad.iter().map(|(at, reason)| (at.index, *reason)).collect();
-        assert_eq!(bad, [(3, Expired), (4, BadDate), (5, BadEncoding), (6, Invalid)]);
+        assert_eq!(
+            bad,
+            [(3, BadCode::Expired), (4, BadCode::BadDate), (5, BadCode::BadEncoding), (6, BadCode::Invalid)]
+        );
     }
 }

@@ -183,7 +183,7 @@ both!(two_nodes_at_once_make_one_chain, async |app| {
             }
         };
         let seal = |node: linli::app::AppState| async move { jobs::run_once(&node, "seal").await.map(drop) };
-        let (_, first, second) =
+        let ((), first, second) =
             futures_util::future::join3(post, seal(app.state.clone()), seal(other.state.clone())).await;
         first.unwrap();
         second.unwrap();
