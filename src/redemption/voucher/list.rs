@@ -219,7 +219,6 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::BadCode::{BadDate, BadEncoding, Expired, Invalid};
     use super::*;
 
     fn codes(bytes: &[u8]) -> Vec<(Option<u64>, String)> {
