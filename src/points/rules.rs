@@ -1,6 +1,6 @@
 //! The rules as rows: who may add or end one, how a new one takes over from the one before, and what stands in each
 //! other's way or is missing. What they are worth is said in [`valuation`](super::valuation), when they are in force in
-//! [`timeline`](super::timeline).
+//! `timeline`.
 
 use std::collections::BTreeMap;
 
