@@ -177,6 +177,14 @@ impl Caller {
         self.staff_with(&[Role::Admin, Role::Manager]).map(Manager)
     }
 
+    /// Manager, admin, or auditor, who only reads.
+    ///
+    /// # Errors
+    /// 403 for members and other roles.
+    pub fn manager_or_auditor(&self) -> Result<Staff, Problem> {
+        self.staff_with(&[Role::Admin, Role::Manager, Role::Auditor]).map(Staff)
+    }
+
     /// Admin.
     ///
     /// # Errors

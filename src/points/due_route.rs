@@ -13,7 +13,6 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::domain::Points;
-use super::route::manager_or_auditor;
 use crate::app::State;
 use crate::http::{Listing, Page, Params, Problem};
 use crate::identity::Caller;
@@ -89,7 +88,7 @@ async fn list_dues(
     caller: Caller,
     params: Params<DueQuery>,
 ) -> Result<web::Json<Listing<DueView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let DueQuery { programme, region, member, status, page } = params.checked()?;
     let column = || Expr::col((Entity, Column::RegionCode));
     let mut query = Entity::find().filter(staff.subtree().covers(column()));

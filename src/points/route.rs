@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::adjustment::{AdjustmentStatus, Direction, Model};
 use entity::id::{AdjustmentId, JournalId, MemberId, StaffId};
-use entity::staff::Role;
 use sea_orm::{EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,7 +21,7 @@ use crate::app::State;
 use crate::audit::{self, Actor, AuditEvent};
 use crate::http::openapi::RequiredKey;
 use crate::http::{Call, Line, Listing, Page, Params, PathId, PointsAmount, Problem};
-use crate::identity::{Caller, Manager, Scope, Staff};
+use crate::identity::{Caller, Manager, Scope};
 
 /// The routes of points.
 pub fn routes(config: &mut ServiceConfig) {
@@ -117,14 +116,6 @@ async fn entries_of_member(
     region_of(&state, &caller.scope(), *id).await?;
     let EntryQuery { programme, page } = params.checked()?;
     Ok(web::Json(query::entries(state.db.lookup(), *id, programme.as_deref(), &page).await?))
-}
-
-pub(super) fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
-    let staff = caller.staff()?;
-    if staff.role != Role::Auditor {
-        caller.manager()?;
-    }
-    Ok(staff)
 }
 
 #[derive(Deserialize, ToSchema, Validate)]
@@ -279,7 +270,7 @@ async fn list_adjustments(
     caller: Caller,
     params: Params<AdjustmentQuery>,
 ) -> Result<web::Json<Listing<AdjustmentView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let AdjustmentQuery { status, member, page } = params.checked()?;
     let listing = adjustment::list(state.db.read(), &staff.subtree(), status, member, &page).await?;
     Ok(web::Json(listing.map(AdjustmentView::from)))

@@ -16,7 +16,6 @@ use validator::Validate;
 use super::domain::Points;
 use super::error::PointsError;
 use super::programmes::DEFAULT;
-use super::route::manager_or_auditor;
 use super::rule_body::{Factors, RuleBody};
 use super::rules::{self, Report, Saved};
 use super::timeline::{Gap, Span};
@@ -155,7 +154,7 @@ async fn list_rules(
     caller: Caller,
     params: Params<RuleQuery>,
 ) -> Result<web::Json<Listing<RuleView>>, Problem> {
-    manager_or_auditor(&caller)?;
+    caller.manager_or_auditor()?;
     let RuleQuery { programme, at, page } = params.checked()?;
     let listing = rules::list(state.db.read(), programme.as_deref(), at.map(Instant::get), &page).await?;
     Ok(web::Json(listing.map(RuleView::from)))
@@ -317,7 +316,7 @@ async fn check_rules(
     caller: Caller,
     params: Params<CheckQuery>,
 ) -> Result<web::Json<CheckView>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let CheckQuery { programme, region } = params.checked()?;
     let region = region.unwrap_or_else(|| staff.region.clone());
     if !staff.subtree().encloses(&region.subtree()) {

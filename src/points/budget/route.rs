@@ -16,7 +16,6 @@ use validator::Validate;
 use super::super::domain::Points;
 use super::super::error::PointsError;
 use super::super::paying::When;
-use super::super::route::manager_or_auditor;
 use super::query::{self, Filter};
 use super::service::{self, Change, Funding, NewBudget, Owner};
 use crate::app::{AppState, State};
@@ -139,7 +138,7 @@ async fn list_budgets(
     caller: Caller,
     params: Params<BudgetQuery>,
 ) -> Result<web::Json<Listing<BudgetView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let BudgetQuery { programme, region, status, page } = params.checked()?;
     let filter = Filter { programme, region, status };
     let listing = query::list(state.db.read(), &staff.subtree(), &filter, &page).await?;
@@ -261,7 +260,7 @@ async fn record(
 #[utoipa::path(tag = "points", params(("budget_id" = BudgetId, Path)), responses((status = 200, body = BudgetView)))]
 #[get("/points/budgets/{budget_id}")]
 async fn get_budget(state: State, caller: Caller, id: PathId<BudgetId>) -> Result<web::Json<BudgetView>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let row = service::find(state.db.read(), &staff.subtree(), *id).await?;
     Ok(web::Json(BudgetView::of(state.db.read(), row).await?))
 }
@@ -400,7 +399,7 @@ async fn list_fundings(
     id: PathId<BudgetId>,
     params: Params<Page>,
 ) -> Result<web::Json<Listing<FundingView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     service::find(state.db.read(), &staff.subtree(), *id).await?;
     let page = params.checked()?;
     Ok(web::Json(query::fundings(state.db.read(), *id, &page).await?.map(FundingView::from)))

@@ -24,7 +24,6 @@ use crate::http::openapi::RequiredKey;
 use crate::http::{Call, FieldError, Line, Listing, Page, Params, PathId, PointsAmount, Problem};
 use crate::identity::{Caller, Manager};
 use crate::points::Points;
-use crate::points::route::manager_or_auditor;
 use crate::region::{self, RegionCode};
 
 /// How many one round gives to at most.
@@ -214,7 +213,7 @@ async fn list_rounds(
     caller: Caller,
     params: Params<RoundQuery>,
 ) -> Result<web::Json<Listing<RoundView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let RoundQuery { status, page } = params.checked()?;
     Ok(web::Json(query::rounds(state.db.read(), &staff.subtree(), status, &page).await?))
 }
@@ -223,7 +222,7 @@ async fn list_rounds(
 #[utoipa::path(tag = "points", params(("round_id" = GrantRoundId, Path)), responses((status = 200, body = RoundView)))]
 #[get("/points/grants/{round_id}")]
 async fn get_round(state: State, caller: Caller, id: PathId<GrantRoundId>) -> Result<web::Json<RoundView>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let row = service::find(state.db.read(), &staff.subtree(), *id).await?;
     Ok(web::Json(query::one(state.db.read(), row).await?))
 }
@@ -287,7 +286,7 @@ async fn list_donated(
     caller: Caller,
     params: Params<DonatedQuery>,
 ) -> Result<web::Json<Listing<DonatedView>>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let DonatedQuery { region, programme, page } = params.checked()?;
     let (region, programme) = (region.as_ref(), programme.as_deref());
     let listing = query::donated(state.db.read(), &staff.subtree(), region, programme, &page).await?;

@@ -10,7 +10,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
 use super::super::domain::Points;
-use super::super::route::manager_or_auditor;
 use super::domain::{Ended, Month, Part};
 use super::{Liability, Question};
 use crate::app::State;
@@ -151,7 +150,7 @@ async fn get_liability(
     caller: Caller,
     params: Params<LiabilityQuery>,
 ) -> Result<web::Json<LiabilityView>, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let LiabilityQuery { region, programme, months } = params.checked()?;
     let region = region.unwrap_or_else(|| staff.region.clone());
     let db = state.db.read();

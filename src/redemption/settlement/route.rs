@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, get, post};
 use chrono::NaiveDate;
 use entity::id::{SettlementCloseId, SettlementId, UnitId};
 use entity::settlement;
-use entity::staff::Role;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +20,7 @@ use crate::audit::{self, Actor, AuditEvent};
 use crate::calendar::{Period, PeriodKind};
 use crate::http::openapi::RequiredKey;
 use crate::http::{Call, Line, Listing, Page, Params, PathId, Problem, refusal};
-use crate::identity::{Caller, Staff};
+use crate::identity::Caller;
 use crate::redemption::sheet::Format;
 use crate::redemption::voucher::imaginable;
 use crate::region::RegionCode;
@@ -46,14 +45,6 @@ impl<'de> Deserialize<'de> for Month {
         let month = period.filter(|period| period.kind() == PeriodKind::Month);
         month.map(Self).ok_or_else(|| de::Error::custom(refusal("invalid", "请填写年月，如 2026-10")))
     }
-}
-
-fn manager_or_auditor(caller: &Caller) -> Result<Staff, Problem> {
-    let staff = caller.staff()?;
-    if staff.role != Role::Auditor {
-        caller.manager()?;
-    }
-    Ok(staff)
 }
 
 #[derive(Deserialize, Validate, IntoParams)]
@@ -86,7 +77,7 @@ async fn list_settlements(
     caller: Caller,
     params: Params<SettlementQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let SettlementQuery { month, region, supplier, format, page } = params.checked()?;
     let now = state.clock.now();
     let month = month.map_or_else(|| state.calendar.period_of(now, PeriodKind::Month), |Month(period)| period);
@@ -168,7 +159,7 @@ async fn close_month(state: State, call: Call<CloseMonth>) -> Result<HttpRespons
 #[utoipa::path(tag = "settlement", params(("settlement_id" = SettlementId, Path)), responses((status = 200, body = SettlementView)))]
 #[get("/settlements/{settlement_id}")]
 async fn get_settlement(state: State, caller: Caller, id: PathId<SettlementId>) -> Result<HttpResponse, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let row = service::find(state.db.read(), &staff.subtree(), *id).await?;
     let mut names = service::suppliers(state.db.read(), vec![row.supplier_unit_id]).await?;
     let supplier = names.remove(&row.supplier_unit_id).unwrap_or_default();
@@ -196,7 +187,7 @@ async fn list_lines(
     id: PathId<SettlementId>,
     params: Params<LineQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let staff = manager_or_auditor(&caller)?;
+    let staff = caller.manager_or_auditor()?;
     let found = service::find(state.db.read(), &staff.subtree(), *id).await?;
     let LineQuery { format, page } = params.checked()?;
     let paged = (format == Format::Json).then_some(&page);
