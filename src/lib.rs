@@ -26,6 +26,7 @@ pub mod service_record;
 pub mod setting;
 pub mod statement;
 pub mod task;
+pub mod taxonomy;
 pub mod trial;
 pub mod verify;
 pub mod wish;

@@ -90,6 +90,9 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// 1 to 3: rules may pay more for harder work.
     pub difficulty: i16,
+    /// A code of the list `domain`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub domain: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -87,6 +87,9 @@ pub struct Model {
     pub fulfilled_at: Option<DateTimeUtc>,
     pub confirmed_at: Option<DateTimeUtc>,
     pub updated_at: DateTimeUtc,
+    /// A code of the list `domain`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub domain: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -17,6 +17,7 @@ mod m20261122_000011_merits;
 mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
 mod m20261122_000014_seals;
+mod m20261122_000015_taxonomy;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_shelf::Migration),
             Box::new(m20261122_000013_partners::Migration),
             Box::new(m20261122_000014_seals::Migration),
+            Box::new(m20261122_000015_taxonomy::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use entity::claim::{self, ClaimStatus};
 use entity::id::{ClaimId, MemberId, TaskId};
 use entity::member;
 use entity::task::{self, TaskSource, TaskStatus};
-use entity::task_skill;
+use entity::{task_hazard, task_skill};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _};
 use sea_orm::{
@@ -54,6 +54,10 @@ pub struct NewTask {
     pub programme: String,
     /// 1 to 3.
     pub difficulty: i16,
+    /// A code of the list `domain`.
+    pub domain: Option<String>,
+    /// Codes of the list `hazard`, each once.
+    pub hazards: Vec<String>,
 }
 
 /// What a command did to a task and one claim on it, for the task's source to act on.
@@ -93,6 +97,7 @@ pub async fn open(db: &impl ConnectionTrait, new: NewTask, now: DateTime<Utc>) -
         created_at: now,
         updated_at: now,
         difficulty: new.difficulty,
+        domain: new.domain,
     };
     task::Entity::insert(task::ActiveModel::from(row.clone())).exec_without_returning(db).await?;
     let skills: Vec<_> = new
@@ -102,6 +107,14 @@ pub async fn open(db: &impl ConnectionTrait, new: NewTask, now: DateTime<Utc>) -
         .collect();
     if !skills.is_empty() {
         task_skill::Entity::insert_many(skills).exec_without_returning(db).await?;
+    }
+    let hazards: Vec<_> = new
+        .hazards
+        .into_iter()
+        .map(|hazard| task_hazard::ActiveModel { task_id: Set(new.id), hazard: Set(hazard) })
+        .collect();
+    if !hazards.is_empty() {
+        task_hazard::Entity::insert_many(hazards).exec_without_returning(db).await?;
     }
     Ok(row)
 }

@@ -90,6 +90,7 @@ pub async fn post(db: &impl ConnectionTrait, mut new: NewWish, now: DateTime<Utc
         fulfilled_at: None,
         confirmed_at: None,
         updated_at: now,
+        domain: None,
     };
     wish::Entity::insert(wish::ActiveModel::from(row.clone())).exec_without_returning(db).await?;
     set_skills(db, row.id, &new.skills).await?;
@@ -159,6 +160,7 @@ pub async fn review(
                 priority: found.priority,
                 place_required: *place_required,
                 difficulty: *difficulty,
+                hazards: Vec::new(),
             };
             let wish = wish::Model { category, ..found };
             let wish = open_round(db, &wish, WishStep::Publish, round, now).await?;

@@ -12,7 +12,7 @@ use super::domain::{WishStep, due_at, next_window, window_of};
 use super::error::WishError;
 use super::notice;
 use super::round::{NewRound, open_round};
-use super::service::{allowed, find, limits, lock, other_than, own, skills_of, step, window_fault};
+use super::service::{allowed, find, hazards_of, limits, lock, other_than, own, skills_of, step, window_fault};
 use crate::audit::{self, Actor, AuditEvent};
 use crate::identity::{Manager, Scope};
 use crate::notify;
@@ -240,6 +240,7 @@ async fn again(
         task,
         window,
         skills: skills_of(db, found.id).await?,
+        hazards: hazards_of(db, found.id).await?,
         risk_notice: found.risk_notice.clone(),
         priority: found.priority,
         place_required: last.as_ref().is_some_and(|last| last.place_required),

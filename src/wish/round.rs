@@ -27,6 +27,8 @@ pub(super) struct NewRound {
     pub(super) place_required: bool,
     /// 1 to 3.
     pub(super) difficulty: i16,
+    /// Codes of the list `hazard`, each once.
+    pub(super) hazards: Vec<String>,
 }
 
 /// Opens the round's task and publishes the wish by `why`. What was said of an earlier round is cleared.
@@ -56,6 +58,8 @@ pub(super) async fn open_round(
         priority: round.priority,
         programme: programme_of(db, &found.region_code).await?,
         difficulty: round.difficulty,
+        domain: found.domain.clone(),
+        hazards: round.hazards,
     };
     tasks::open(db, task, now).await?;
     let changes = wish::ActiveModel {

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use entity::id::{MemberId, WishId};
 use entity::wish::{self, WishStatus};
-use entity::wish_skill;
+use entity::{wish_hazard, wish_skill};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -87,6 +87,21 @@ pub(super) async fn limits(db: &impl ConnectionTrait) -> Result<Limits, DbErr> {
         contact: setting::hours(contact),
         completion: setting::hours(completion),
     })
+}
+
+/// The hazards that the review found in a wish, in order of code.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn hazards_of(db: &impl ConnectionTrait, id: WishId) -> Result<Vec<String>, DbErr> {
+    wish_hazard::Entity::find()
+        .select_only()
+        .column(wish_hazard::Column::Hazard)
+        .filter(wish_hazard::Column::WishId.eq(id))
+        .order_by_asc(wish_hazard::Column::Hazard)
+        .into_tuple()
+        .all(db)
+        .await
 }
 
 /// The skills of a wish, in order of code.

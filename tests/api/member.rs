@@ -21,6 +21,7 @@ async fn skills(app: &TestApp) {
         code: Set(code.into()),
         name: Set(code.into()),
         parent: Set(None),
+        ..Default::default()
     };
     app.seed().insert(vec![skill("S01"), skill("S02")]).await;
 }
@@ -418,6 +419,7 @@ async fn wish_of(app: &TestApp, member: &Member, status: &str) -> WishId {
         fulfilled_at: Set(None),
         confirmed_at: Set(None),
         updated_at: Set(now),
+        domain: Set(None),
     };
     app.seed().insert(vec![row]).await;
     id

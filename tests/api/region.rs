@@ -117,6 +117,7 @@ both!(coded_lists_are_public, async |app| {
         code: Set(code.into()),
         name: Set(name.into()),
         parent: Set(None),
+        ..Default::default()
     };
     app.seed().insert(vec![skill("S02", "理发"), skill("S01", "电工")]).await;
     let skills = list(&app, "/api/v1/codes/skill").await;

@@ -130,6 +130,7 @@ both!(skills_are_checked_against_the_list_if_there_is_one, async |app| {
         code: code.into(),
         name: "技能".into(),
         parent: None,
+        ..Default::default()
     };
     app.seed().insert(vec![entity::code_item::ActiveModel::from(item("S01"))]).await;
     stage.post(&app, json!({"skills": ["S01", "S01"]})).await;

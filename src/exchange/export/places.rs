@@ -6,6 +6,7 @@ use sea_orm::{ActiveEnum as _, ColumnTrait as _, EntityTrait as _, QueryFilter a
 
 use super::{Export, ExportError};
 use crate::exchange::table::Table;
+use crate::taxonomy::LISTS;
 
 /// The levels that data sets know.
 const LEVELS: [RegionLevel; 4] =
@@ -29,6 +30,7 @@ impl Export<'_> {
     pub(super) async fn codes(&mut self) -> Result<(), ExportError> {
         let mut sink = self.open(Table::Codes)?;
         let items = code_item::Entity::find()
+            .filter(code_item::Column::List.is_in(LISTS.iter().filter(|list| list.in_sets).map(|list| list.name)))
             .order_by_asc(code_item::Column::List)
             .order_by_asc(code_item::Column::Code)
             .all(self.db)

@@ -209,6 +209,7 @@ async fn lists(app: &TestApp) -> UnitId {
         code: Set("SK01".to_owned()),
         name: Set("水电维修".to_owned()),
         parent: Set(None),
+        ..Default::default()
     };
     app.seed().insert(vec![skill]).await;
     let unit = UnitId::new();
@@ -495,6 +496,7 @@ fn wish_of(app: &TestApp, plot: &Plot) -> wish::ActiveModel {
         fulfilled_at: Set(None),
         confirmed_at: Set(None),
         updated_at: Set(now),
+        domain: Set(None),
     }
 }
 
@@ -523,6 +525,7 @@ fn task_of(app: &TestApp, plot: &Plot) -> task::ActiveModel {
         created_at: Set(now),
         updated_at: Set(now),
         difficulty: Set(1),
+        domain: Set(None),
     }
 }
 

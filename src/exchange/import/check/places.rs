@@ -9,20 +9,7 @@ use crate::exchange::import::rows::{CodeRow, RegionRow, UnitRow};
 use crate::exchange::report::Reason;
 use crate::exchange::row::Row;
 use crate::exchange::table::Table;
-
-/// The lists of `data/README.md`.
-const LISTS: [&str; 10] = [
-    "category",
-    "skill",
-    "special_class",
-    "special_group",
-    "channel",
-    "handling",
-    "feedback",
-    "issue_type",
-    "star",
-    "domain",
-];
+use crate::taxonomy::List;
 
 /// The digits of a code of this level.
 const fn digits(level: RegionLevel) -> usize {
@@ -81,7 +68,7 @@ pub(in super::super) fn code_item(cx: &mut Context<'_>, row: &Row) -> Result<Cod
     const PARENT: usize = Table::Codes.position("parent");
     cx.unique()?;
     let (list, code, name) = (row.cell(LIST), row.cell(CODE), row.cell(NAME));
-    if !LISTS.contains(&list) {
+    if List::named(list).is_none() {
         return Err(Reason::UNKNOWN_LIST);
     }
     if list == "category" && category(code).is_none() {
