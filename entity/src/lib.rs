@@ -1,6 +1,7 @@
 //! What is stored: one file per table, with its status enums; ids stand in [`id`].
 
 pub mod account;
+pub mod account_month;
 pub mod activity;
 pub mod adjustment;
 pub mod audit;

@@ -18,6 +18,7 @@ mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
 mod m20261122_000014_seals;
 mod m20261122_000015_taxonomy;
+mod m20261122_000019_account_months;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_partners::Migration),
             Box::new(m20261122_000014_seals::Migration),
             Box::new(m20261122_000015_taxonomy::Migration),
+            Box::new(m20261122_000019_account_months::Migration),
         ]
     }
 }

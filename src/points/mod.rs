@@ -31,6 +31,7 @@ pub mod hold;
 mod issuing;
 mod ledger;
 mod liability;
+pub mod months;
 pub mod notice;
 pub mod paying;
 mod programme_route;

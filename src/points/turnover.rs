@@ -25,14 +25,6 @@ use crate::region::Subtree;
 /// Ids in one statement.
 const CHUNK: usize = 500;
 
-/// Adds journals to their months. Belongs in the transaction that sees to it that each comes here once.
-///
-/// # Errors
-/// The database's.
-pub async fn fold(db: &impl ConnectionTrait, calendar: &Calendar, journals: &[JournalId]) -> Result<(), DbErr> {
-    Sums::of(db, calendar, journals).await?.add(db).await
-}
-
 /// What journals turned over. They never change, so this may be worked out before the transaction that adds it.
 #[derive(Clone, Debug, Default)]
 pub struct Sums(BTreeMap<(String, String, String, JournalKind), (i64, i64)>);

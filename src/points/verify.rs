@@ -60,6 +60,15 @@ pub const CHECKS: &[Check] = &[
             GROUP BY account_id, expires_on HAVING SUM(entered) <> SUM(kept)",
     },
     Check {
+        name: "month_is_sum_of_its_sealed_entries",
+        table: "account_month",
+        sql: "SELECT account_id AS id, SUM(entered) AS expected, SUM(kept) AS found FROM (
+                SELECT account_id, COALESCE(expires_on, '9999-12-31') AS expires_on, amount AS entered, 0 AS kept FROM entry
+                    WHERE NOT EXISTS (SELECT 1 FROM unsealed u WHERE u.journal_id = entry.journal_id)
+                UNION ALL SELECT account_id, expires_on, 0, amount FROM account_month) AS both_sides
+            GROUP BY account_id, expires_on HAVING SUM(entered) <> SUM(kept)",
+    },
+    Check {
         name: "held_is_sum_of_open_holds",
         table: "balance",
         sql: "SELECT b.account_id AS id, COALESCE(s.amount, 0) AS expected, b.held AS found FROM balance b

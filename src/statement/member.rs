@@ -1,15 +1,15 @@
-//! A member's month: two queries over the index of the account's entries, and what explains them.
+//! A member's month: what the months before left, the account's entries in it, and what explains them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use entity::id::{JournalId, MemberId};
 use entity::journal::{self, JournalKind};
 use entity::{balance, entry, member, programme, region, seal_leaf, service_record};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, RelationDef, Select,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use super::paper::{Cell, Column, Paper, Table};
 use super::words::{self, Causes};
 use crate::calendar::Calendar;
 use crate::http::decimal;
+use crate::points::months::Asked;
 use crate::points::seal::{Proof, SealView, proofs};
 use crate::points::{Points, account};
 use crate::service_record::domain::hours;
@@ -96,12 +97,6 @@ struct Line {
 }
 
 #[derive(FromQueryResult)]
-struct Opening {
-    expires_on: Option<NaiveDate>,
-    amount: i64,
-}
-
-#[derive(FromQueryResult)]
 struct Row {
     id: JournalId,
     at: DateTime<Utc>,
@@ -109,6 +104,7 @@ struct Row {
     source_kind: String,
     source_id: Uuid,
     reason: Option<String>,
+    line: i16,
     amount: i64,
     expires_on: Option<NaiveDate>,
 }
@@ -122,7 +118,7 @@ pub(super) struct Reader<'a> {
     pub(super) with_proof: bool,
 }
 
-/// Reads the statement.
+/// Reads the statement; `db` is a snapshot.
 ///
 /// # Errors
 /// The database's.
@@ -133,12 +129,10 @@ pub(super) async fn read(
     month: &Month,
 ) -> Result<MemberStatement, DbErr> {
     let account = account::of_member(&reader.programme.code, reader.member.id);
-    let mut lots: BTreeMap<Option<NaiveDate>, i64> = BTreeMap::new();
-    for row in opening(account, month).into_model::<Opening>().all(db).await? {
-        *lots.entry(row.expires_on).or_default() += row.amount;
-    }
+    let asked = Asked { account, month: &month.name, span: &month.span };
+    let mut lots = asked.opening(db).await?;
     let opening: i64 = lots.values().sum();
-    let rows = rows(account, month).into_model::<Row>().all(db).await?;
+    let rows = rows(db, &asked).await?;
     for row in &rows {
         *lots.entry(row.expires_on).or_default() += row.amount;
     }
@@ -183,30 +177,19 @@ pub(super) async fn newest_seal(db: &impl ConnectionTrait) -> Result<Option<Seal
     Ok(Entity::find().order_by_desc(Column::No).limit(1).one(db).await?.map(SealView::from))
 }
 
-fn with_journal(account: entity::id::AccountId) -> Select<entry::Entity> {
-    let journal: RelationDef =
-        entry::Entity::belongs_to(journal::Entity).from(entry::Column::JournalId).to(journal::Column::Id).into();
-    entry::Entity::find().select_only().join(JoinType::InnerJoin, journal).filter(entry::Column::AccountId.eq(account))
-}
-
-fn opening(account: entity::id::AccountId, month: &Month) -> Select<entry::Entity> {
-    with_journal(account)
-        .column(entry::Column::ExpiresOn)
-        .column_as(Expr::col((entry::Entity, entry::Column::Amount)).sum().cast_as("bigint"), "amount")
-        .filter(journal::Column::At.lt(month.span.start))
-        .group_by(entry::Column::ExpiresOn)
-}
-
-fn rows(account: entity::id::AccountId, month: &Month) -> Select<entry::Entity> {
-    with_journal(account)
-        .columns([journal::Column::Id, journal::Column::At, journal::Column::Kind])
-        .columns([journal::Column::SourceKind, journal::Column::SourceId, journal::Column::Reason])
-        .columns([entry::Column::Amount, entry::Column::ExpiresOn])
-        .filter(journal::Column::At.gte(month.span.start))
-        .filter(journal::Column::At.lt(month.span.end))
-        .order_by_asc(journal::Column::At)
-        .order_by_asc(journal::Column::Id)
-        .order_by_asc(entry::Column::Line)
+/// What counts in the month, in the order in which it does.
+async fn rows(db: &impl ConnectionTrait, asked: &Asked<'_>) -> Result<Vec<Row>, DbErr> {
+    let mut rows = Vec::new();
+    for part in asked.entries(db).await? {
+        let part = part
+            .columns([journal::Column::Id, journal::Column::At, journal::Column::Kind])
+            .columns([journal::Column::SourceKind, journal::Column::SourceId, journal::Column::Reason])
+            .columns([entry::Column::Line, entry::Column::ExpiresOn])
+            .column(entry::Column::Amount);
+        rows.extend(part.into_model::<Row>().all(db).await?);
+    }
+    rows.sort_by_key(|row: &Row| (row.at, row.id, row.line));
+    Ok(rows)
 }
 
 async fn lines(

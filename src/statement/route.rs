@@ -132,7 +132,10 @@ async fn statement(
     let programme = programme(state, query.programme.as_deref(), row.region_code.as_deref()).await?;
     let with_proof = query.proof && query.format == Format::Json;
     let reader = Reader { member: row, name, programme: &programme, with_proof };
-    let statement = members::read(state.db.read(), &state.calendar, reader, month).await?;
+    let snapshot = state.db.snapshot().await?;
+    let statement = members::read(&snapshot, &state.calendar, reader, month).await;
+    snapshot.rollback().await?;
+    let statement = statement?;
     match query.format {
         Format::Json => Ok(HttpResponse::Ok().json(statement)),
         format => render::file(statement.paper(state.calendar, month), format).await,

@@ -224,6 +224,25 @@ impl World<'_> {
     }
 }
 
+/// Every month's statement closes as the next one opens, and the last with what the account holds; with what is sealed and what
+/// is not.
+async fn assert_statements_close(app: &TestApp, members: &[Member]) {
+    for member in members {
+        let held = app.by(member).get("/api/v1/me/points").await.expect_status(200).at("/programmes/0/balance");
+        let mut before = "0.00".to_owned();
+        for month in ["2026-10", "2026-11", "2026-12", "2027-01"] {
+            let read = app.by(member).get(&format!("/api/v1/me/points/statements/{month}")).await;
+            if read.status == 422 {
+                continue;
+            }
+            let month = read.expect_status(200);
+            assert_eq!(month.at("/opening"), before, "{}", month.text());
+            before = month.at("/closing");
+        }
+        assert_eq!(before, held);
+    }
+}
+
 /// Points that last a month and a half, gifts, caps, pooling, points taken away, and a budget.
 async fn prepare(app: &TestApp) {
     let change = programme::ActiveModel {
@@ -285,9 +304,11 @@ both!(whatever_is_posted_on_two_nodes_the_books_close, async |app| {
         }
         if number % 15 == 14 {
             assert_in_order(&app).await;
+            assert_statements_close(&app, &world.members).await;
         }
     }
     assert_in_order(&app).await;
+    assert_statements_close(&app, &world.members).await;
     let missing: Vec<_> = DEEDS.iter().filter(|(deed, _)| !world.done.contains_key(deed)).collect();
     assert!(missing.is_empty(), "never done: {missing:?}; refused: {:?}", world.refused);
 });

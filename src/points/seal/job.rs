@@ -1,4 +1,5 @@
-//! The job: what waits is sealed, until nothing waits, and with its seal it is added to its month's turnover.
+//! The job: what waits is sealed, until nothing waits, and with its seal it is added to its month's turnover and to its
+//! accounts' months.
 //!
 //! Journals are read and hashed outside the transaction, because they never change; it then holds a few large inserts only.
 //! Two nodes cannot make the same seal: the lease keeps one out, the number is unique, and a journal that another seal took
@@ -17,6 +18,7 @@ use super::tree::Hash;
 use crate::app::AppState;
 use crate::db::{Bulk, CommandError, Txn};
 use crate::jobs::{JobError, Lease};
+use crate::points::months::Months;
 use crate::points::turnover;
 
 /// Journals of one seal, at most: what keeps SQLite's writer for some twenty milliseconds.
@@ -51,7 +53,7 @@ pub async fn run(state: &AppState, lease: &Lease) -> Result<u64, JobError> {
         let waiting = waiting(state.db.read(), after).await?;
         let Some(last_waiting) = waiting.last() else { return Ok(sealed) };
         after = *last_waiting;
-        let Some(batch) = Batch::take(state.db.read(), &waiting).await? else { continue };
+        let Some(batch) = Batch::take(state, &waiting).await? else { continue };
         sealed += batch.leaves.len() as u64;
         let ids: Vec<JournalId> = batch.leaves.iter().map(|(id, _)| *id).collect();
         let turned_over = turnover::Sums::of(state.db.read(), &state.calendar, &ids).await?;
@@ -65,6 +67,7 @@ pub async fn run(state: &AppState, lease: &Lease) -> Result<u64, JobError> {
                 let before = last(txn).await?;
                 let seal = chain::next(before.as_ref(), &batch.figures, &batch.hashes(), now, &signer);
                 batch.write(txn, seal).await?;
+                batch.months.add(txn).await?;
                 Ok(turned_over.add(txn).await?)
             })
             .await?;
@@ -93,12 +96,14 @@ pub(super) async fn last(db: &impl ConnectionTrait) -> Result<Option<seal::Model
 struct Batch {
     leaves: Vec<(JournalId, Hash)>,
     figures: Figures,
+    months: Months,
 }
 
 impl Batch {
     /// Those of `waiting` that are there; `None` where none is.
-    async fn take(db: &impl ConnectionTrait, waiting: &[JournalId]) -> Result<Option<Self>, DbErr> {
-        let rows = Rows::read(db, waiting).await?;
+    async fn take(state: &AppState, waiting: &[JournalId]) -> Result<Option<Self>, DbErr> {
+        let rows = Rows::read(state.db.read(), waiting).await?;
+        let mut months = Months::default();
         let mut leaves = Vec::with_capacity(waiting.len());
         let mut figures: Option<Figures> = None;
         for id in waiting {
@@ -107,6 +112,7 @@ impl Batch {
                 continue;
             };
             leaves.push((*id, leaf::hash(journal, lines)));
+            months.count(state.calendar, journal, lines);
             let one = Figures::of(journal, lines);
             let sum = match (figures, one) {
                 (None, one) => one,
@@ -115,7 +121,7 @@ impl Batch {
             };
             figures = Some(sum.ok_or_else(too_large)?);
         }
-        Ok(figures.map(|figures| Self { leaves, figures }))
+        Ok(figures.map(|figures| Self { leaves, figures, months }))
     }
 
     fn hashes(&self) -> Vec<Hash> {
