@@ -110,4 +110,6 @@ id_type! {
     SettlementId,
     /// Of a month that was closed for a region.
     SettlementCloseId,
+    /// Of a plan of whom to ask for what over a region.
+    AssignmentId,
 }

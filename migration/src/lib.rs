@@ -19,6 +19,7 @@ mod m20261122_000013_partners;
 mod m20261122_000014_seals;
 mod m20261122_000015_taxonomy;
 mod m20261122_000019_account_months;
+mod m20261122_000018_offers;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000014_seals::Migration),
             Box::new(m20261122_000015_taxonomy::Migration),
             Box::new(m20261122_000019_account_months::Migration),
+            Box::new(m20261122_000018_offers::Migration),
         ]
     }
 }
