@@ -8,8 +8,6 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub task_id: TaskId,
-    /// How many waves went out.
-    pub waves: i32,
     /// At the last look there was nobody more to ask.
     pub exhausted: bool,
     /// When to look again.

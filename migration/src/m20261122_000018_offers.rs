@@ -23,10 +23,9 @@ const UP: &[&str] = &[
     updated_by $UUID REFERENCES staff (id),
     updated_at $TIME NOT NULL
 ) $CLUSTERED",
-    // Where the asking for a task stands: so that a task whom nobody more could be asked for is not looked at all the time.
+    // Where the asking for a task stands: so that a task for which nobody more can be asked is not looked at all the time.
     "CREATE TABLE task_asking (
     task_id $UUID PRIMARY KEY NOT NULL REFERENCES task (id),
-    waves $INT NOT NULL CHECK (waves >= 0),
     exhausted $BOOL NOT NULL,
     look_at $TIME NOT NULL,
     updated_at $TIME NOT NULL

@@ -58,6 +58,10 @@ pub async fn accept(
 ) -> Result<Moved, TaskError> {
     let offer = find(db, &Scope::Member(volunteer.id), id).await?;
     let (at, accept) = (offer.status, ClaimStep::Accept);
+    if at == ClaimStatus::Lapsed && is_full(db, offer.task_id, now).await? {
+        // Others of the wave were faster.
+        return Err(TaskError::TaskFull);
+    }
     accept.apply_to(at).ok_or(TaskError::InvalidTransition { at, step: accept })?;
     if ran_out(&offer, now) {
         return Err(TaskError::OfferExpired);
@@ -291,6 +295,11 @@ async fn refusal(
     Ok(if overlaps { TaskError::Overlapping } else { TaskError::TaskFull })
 }
 
+async fn is_full(db: &impl ConnectionTrait, id: TaskId, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let found = task::Entity::find_by_id(id).one(db).await?;
+    Ok(found.is_some_and(|task| takes_claims(task.status) && task.taken >= task.slots && task.window_until > now))
+}
+
 /// The member's claim on the task that is offered or holds a slot. Who was let go before may claim again.
 async fn own_claim(db: &impl ConnectionTrait, task: TaskId, member: MemberId) -> Result<Option<claim::Model>, DbErr> {
     claim::Entity::find()
@@ -318,7 +327,7 @@ async fn insert(
 }
 
 /// A claim accepted just now.
-fn blank(task: &task::Model, member: MemberId, id: ClaimId, now: DateTime<Utc>) -> claim::Model {
+pub(super) fn blank(task: &task::Model, member: MemberId, id: ClaimId, now: DateTime<Utc>) -> claim::Model {
     claim::Model {
         id,
         task_id: task.id,
@@ -347,6 +356,6 @@ fn accepted(now: DateTime<Utc>) -> claim::ActiveModel {
     claim::ActiveModel { accepted_at: Set(Some(now)), ..Default::default() }
 }
 
-fn ended(reason: Option<&str>, now: DateTime<Utc>) -> claim::ActiveModel {
+pub(super) fn ended(reason: Option<&str>, now: DateTime<Utc>) -> claim::ActiveModel {
     claim::ActiveModel { reason: Set(reason.map(str::to_owned)), ended_at: Set(Some(now)), ..Default::default() }
 }

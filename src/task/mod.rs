@@ -6,6 +6,7 @@
 //! - `domain`: the steps of a claim, and what a task is, given its claims;
 //! - `check`: rotating codes and distances;
 //! - `claim`, `attendance`: the commands; `sweep`: what happens by itself;
+//! - `offering`: offers by the matcher, many at once;
 //! - `query`, `view`, `route`: reading. The calls that move something are `pipeline`'s.
 
 pub mod attendance;
@@ -14,6 +15,7 @@ pub mod claim;
 pub mod domain;
 pub mod error;
 pub mod notice;
+pub mod offering;
 pub mod query;
 pub mod route;
 pub mod service;
