@@ -45,6 +45,8 @@ pub struct AppState {
     pub sms: Arc<dyn SmsClient>,
     /// Pages of boards, kept until a board changes.
     pub boards: crate::ranking::Pages,
+    /// The words that skills and domains are guessed by.
+    pub guesser: crate::taxonomy::Guesser,
 }
 
 /// What handlers take to get at it.
@@ -67,6 +69,7 @@ impl AppState {
             wechat,
             sms,
             boards: crate::ranking::Pages::default(),
+            guesser: crate::taxonomy::Guesser::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A word that speaks for a skill or a domain when it stands in a text.
 
+use crate::id::GuessWordId;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,12 +31,11 @@ pub enum WordKind {
 #[sea_orm(table_name = "guess_word")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
+    pub id: GuessWordId,
     #[sea_orm(column_type = "Text")]
     pub word: String,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub kind: WordKind,
     /// Of the list that `kind` names.
-    #[sea_orm(primary_key, auto_increment = false)]
     #[sea_orm(column_type = "Text")]
     pub code: String,
     /// -100 to 100, not 0: below 0 it speaks against.

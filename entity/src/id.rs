@@ -112,4 +112,5 @@ id_type! {
     SettlementCloseId,
     /// Of a plan of whom to ask for what over a region.
     AssignmentId,
+    GuessWordId,
 }

@@ -50,11 +50,12 @@ const UP: &[&str] = &[
     created_at $TIME NOT NULL
 ) $CLUSTERED",
     "CREATE TABLE guess_word (
+    id $UUID PRIMARY KEY NOT NULL,
     word $TEXT $BYTEWISE NOT NULL,
     kind $TEXT NOT NULL CHECK (kind IN ('skill', 'domain')),
     code $TEXT NOT NULL,
     weight $SMALL NOT NULL CHECK (weight BETWEEN -100 AND 100 AND weight <> 0),
-    PRIMARY KEY (word, kind, code)
+    CONSTRAINT guess_word_once UNIQUE (word, kind, code)
 ) $CLUSTERED",
     "CREATE TABLE guess_version (
     id $SMALL PRIMARY KEY NOT NULL CHECK (id = 1),
@@ -130,13 +131,14 @@ async fn unwatch(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 async fn seed_words(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut rows = Vec::new();
-    for line in WORDS.lines().skip(1) {
+    for (place, line) in WORDS.lines().skip(1).enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let [word, kind, code, weight] = cells[..] else { return Err(DbErr::Migration(line.to_owned())) };
-        rows.push(format!("('{word}', '{kind}', '{code}', {weight})"));
+        // Version 7 at the beginning of time: seeded words come first and are the same everywhere.
+        rows.push(format!("('00000000-0000-7000-8000-{place:012x}', '{word}', '{kind}', '{code}', {weight})"));
     }
     for part in rows.chunks(WORDS_AT_ONCE) {
-        let statement = format!("INSERT INTO guess_word (word, kind, code, weight) VALUES {}", part.join(", "));
+        let statement = format!("INSERT INTO guess_word (id, word, kind, code, weight) VALUES {}", part.join(", "));
         ddl::run(manager, &[&statement]).await?;
     }
     Ok(())

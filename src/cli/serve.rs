@@ -52,6 +52,7 @@ pub(crate) async fn serve(state: AppState, ready: impl Fn(&str)) -> Result<(), C
     let server = server.run();
     let stopping = actix_web::rt::spawn(stop_on_signal(server.handle())?);
     let comparing = actix_web::rt::spawn(follow_clock(state.clone()));
+    actix_web::rt::spawn(crate::taxonomy::warm(state.clone()));
     let jobs = jobs::start(&state, jobs::JOBS);
     let outcome = server.await;
     jobs.stop().await;
