@@ -24,6 +24,7 @@ pub mod redemption;
 pub mod region;
 pub mod service_record;
 pub mod setting;
+pub mod simulation;
 pub mod statement;
 pub mod task;
 pub mod taxonomy;

@@ -11,6 +11,7 @@ mod instance;
 mod migrate;
 mod openapi;
 mod serve;
+mod simulate;
 mod staff;
 mod token;
 mod verify;
@@ -42,6 +43,7 @@ enum Command {
     Import(import::Args),
     Export(export::Args),
     Assign(assign::Args),
+    Simulate(simulate::Args),
     Staff(staff::Args),
     Token(token::Args),
     Verify(verify::Args),
@@ -57,6 +59,7 @@ impl Command {
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => export::run(args).await,
             Self::Assign(args) => assign::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Staff(args) => staff::run(args).await,
             Self::Token(args) => token::run(args).await,
             Self::Verify(args) => verify::run(args).await,

@@ -138,7 +138,7 @@ fn wish(
 }
 
 /// `None` where it is empty or does not lie within one day; a day ends with the midnight after it.
-fn window(from: NaiveDateTime, until: NaiveDateTime) -> Option<DaySpan> {
+pub(super) fn window(from: NaiveDateTime, until: NaiveDateTime) -> Option<DaySpan> {
     let minute = |at: NaiveDateTime| u16::try_from(at.hour() * 60 + at.minute()).ok();
     let end = match until.date() {
         day if day == from.date() => minute(until)?,
@@ -151,7 +151,7 @@ fn window(from: NaiveDateTime, until: NaiveDateTime) -> Option<DaySpan> {
 }
 
 /// `6@08:30-11:30;7@14:00-17:00`; empty: never.
-fn availability(cell: &str) -> Option<Vec<DaySpan>> {
+pub(super) fn availability(cell: &str) -> Option<Vec<DaySpan>> {
     let span = |part: &str| {
         let (weekday, hours) = part.split_once('@')?;
         let (from, until) = hours.split_once('-')?;

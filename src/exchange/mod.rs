@@ -14,6 +14,7 @@ pub mod intervals;
 pub mod record;
 pub mod report;
 pub mod row;
+pub mod scene;
 pub mod sheet;
 pub mod table;
 pub mod text;
