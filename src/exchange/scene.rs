@@ -122,7 +122,8 @@ fn person(row: &Row) -> Result<Option<Person>, &'static str> {
     if !volunteers && (!party_member || availability.is_empty()) {
         return Ok(None);
     }
-    let hours = text::whole(row.cell(const { T.position("max_hours_week") })).and_then(|hours| u32::try_from(hours).ok());
+    let hours =
+        text::whole(row.cell(const { T.position("max_hours_week") })).and_then(|hours| u32::try_from(hours).ok());
     Ok(Some(Person {
         id: row.cell(0).to_owned(),
         place,

@@ -1,7 +1,7 @@
 //! What a volunteer does: drawn from the seed, the member and the wish, and from nothing else.
 
-use rand::{RngExt as _, SeedableRng as _};
 use rand::rngs::ChaCha12Rng;
+use rand::{RngExt as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 
 use super::policy::Answers;

@@ -53,15 +53,6 @@ impl Desk {
     /// An offer came to nothing.
     pub(super) fn release(&mut self, request: &Request) {
         self.open -= 1;
-        self.free(request);
-    }
-
-    /// A promise was not kept: of that week's hours it is no part any more.
-    pub(super) fn miss(&mut self, request: &Request) {
-        self.free(request);
-    }
-
-    fn free(&mut self, request: &Request) {
         let window = (request.from, request.until, request.minutes);
         if let Some(at) = self.taken.iter().position(|taken| *taken == window) {
             self.taken.swap_remove(at);
@@ -79,7 +70,8 @@ impl Desk {
 
     /// Minutes served in the last 28 days or promised from now on.
     pub(super) fn share(&self, now: i64) -> u64 {
-        let recent = self.served.iter().rev().take_while(|(until, _)| *until > now - MEMORY).map(|(_, minutes)| minutes);
+        let recent =
+            self.served.iter().rev().take_while(|(until, _)| *until > now - MEMORY).map(|(_, minutes)| minutes);
         let ahead = self.taken.iter().filter(|(_, until, _)| *until > now).map(|(.., minutes)| minutes);
         recent.chain(ahead).map(|minutes| u64::from(*minutes)).sum()
     }

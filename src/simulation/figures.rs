@@ -2,7 +2,11 @@
 
 /// A number that is not negative, rounded to the nearest whole one.
 pub(super) fn whole(number: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float becomes the nearest that fits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float becomes the nearest that fits"
+    )]
     let whole = number.round() as u64;
     whole
 }

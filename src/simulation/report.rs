@@ -55,7 +55,7 @@ pub struct Waiting {
     pub worst: Option<u64>,
 }
 
-/// `made` is the sum of the others.
+/// `made = accepted + declined + lapsed + withdrawn + open`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OfferCounts {
     pub made: u64,
@@ -66,6 +66,8 @@ pub struct OfferCounts {
     pub withdrawn: u64,
     /// Not answered when the last day was over.
     pub open: u64,
+    /// Minutes until those were answered that were: the median.
+    pub answered_after: Option<u64>,
 }
 
 /// Who did the work, of all volunteers.
@@ -168,6 +170,11 @@ fn offers(run: &Run<'_>) -> OfferCounts {
         };
         *count += 1;
     }
+    let answered = |stage| matches!(stage, Stage::Accepted | Stage::Served | Stage::Missed | Stage::Declined);
+    let times = run.offers.iter().filter(|offer| answered(offer.stage));
+    let mut times: Vec<u64> = times.filter_map(|offer| u64::try_from(offer.ended? - offer.made).ok()).collect();
+    times.sort_unstable();
+    counts.answered_after = percentile(&times, 50);
     counts
 }
 

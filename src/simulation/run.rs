@@ -29,6 +29,9 @@ pub(super) struct Offer {
     pub(super) request: u32,
     pub(super) person: u32,
     pub(super) stage: Stage,
+    pub(super) made: i64,
+    /// When it was answered, lapsed or was withdrawn.
+    pub(super) ended: Option<i64>,
 }
 
 /// How a wish ended.
@@ -94,6 +97,18 @@ pub(super) struct Run<'a> {
 
 /// Replays `days` days from the day of the first wish. `progress` hears of each day before it begins, from 0.
 pub fn simulate(scene: &Scene, policy: &Policy, days: u32, seed: u64, progress: &mut dyn FnMut(u32)) -> Outcome {
+    replay(scene, policy, days, seed, progress, report::outcome)
+}
+
+/// Gives what the last day left to `look`.
+pub(super) fn replay<T>(
+    scene: &Scene,
+    policy: &Policy,
+    days: u32,
+    seed: u64,
+    progress: &mut dyn FnMut(u32),
+    look: impl FnOnce(&Run<'_>) -> T,
+) -> T {
     let volunteers: Vec<Volunteer> = scene.people().iter().map(|person| scene.volunteer(person, 1)).collect();
     let pool = Pool::new(&volunteers);
     let chance = Chance::new(seed);
@@ -111,7 +126,7 @@ pub fn simulate(scene: &Scene, policy: &Policy, days: u32, seed: u64, progress: 
         events: BinaryHeap::new(),
     };
     run.days(days, progress);
-    report::outcome(&run)
+    look(&run)
 }
 
 impl<'a> Run<'a> {
@@ -217,7 +232,7 @@ impl<'a> Run<'a> {
         let hours = if self.urgent(request, now) { offers.urgent_expiry_hours } else { offers.expiry_hours };
         let expires = (now + i64::from(hours) * 60).min(self.asked_until(request));
         let offer = u32::try_from(self.offers.len()).unwrap_or(u32::MAX);
-        self.offers.push(Offer { request: number, person: who, stage: Stage::Open });
+        self.offers.push(Offer { request: number, person: who, stage: Stage::Open, made: now, ended: None });
         self.desks[who as usize].ask(request, now);
         let case = self.case(number);
         case.asked.insert(who);
@@ -241,6 +256,7 @@ impl<'a> Run<'a> {
             return;
         }
         found.stage = Stage::Accepted;
+        found.ended = Some(now);
         let (number, person) = (found.request, found.person);
         self.desks[person as usize].promise();
         let needed = self.request(number).needed;
@@ -264,6 +280,7 @@ impl<'a> Run<'a> {
             return;
         }
         found.stage = stage;
+        found.ended = Some(now);
         let (number, person) = (found.request, found.person);
         let request = self.request(number);
         self.desks[person as usize].release(request);
@@ -301,8 +318,6 @@ impl<'a> Run<'a> {
             if kept {
                 self.points += desk.serve(request, amount, per_day);
                 self.cases[number as usize].served += 1;
-            } else {
-                desk.miss(request);
             }
             desk.tidy(request.until);
             self.offers[offer as usize].stage = if kept { Stage::Served } else { Stage::Missed };

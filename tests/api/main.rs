@@ -30,6 +30,7 @@ mod ranking;
 mod redemption;
 mod region;
 mod service_record;
+mod simulate;
 mod statement;
 mod task;
 mod tenancy;
