@@ -48,6 +48,8 @@ pub struct Model {
     pub erased_at: Option<DateTimeUtc>,
     /// The account this one was joined to when a phone turned out to be the same person's.
     pub merged_into: Option<MemberId>,
+    /// Does not want to be asked by offers and recommendations for now.
+    pub offers_paused: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ mod m20261122_000014_seals;
 mod m20261122_000015_taxonomy;
 mod m20261122_000019_account_months;
 mod m20261122_000018_offers;
+mod m20261122_000016_matching;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000015_taxonomy::Migration),
             Box::new(m20261122_000019_account_months::Migration),
             Box::new(m20261122_000018_offers::Migration),
+            Box::new(m20261122_000016_matching::Migration),
         ]
     }
 }

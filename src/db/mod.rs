@@ -13,6 +13,7 @@
 //! What is measured and why it looks like this: `docs/adr/0001-write-path.md`.
 
 mod bulk;
+mod changes;
 mod fault;
 mod insert;
 mod lookup;
@@ -32,6 +33,7 @@ use sea_orm::{
 };
 
 pub use bulk::Bulk;
+pub use changes::{Change, Changes, Position, sweep_changes};
 pub use fault::{CommandError, Fault, Violation, contended, fault};
 pub use insert::{insert_all, rows_per_statement};
 pub use lookup::Lookup;

@@ -63,6 +63,7 @@ impl Assignment {
                 skills: numbers(&mut skills, held),
                 availability: availability(hours).ok_or("bad_availability")?,
                 capacity: whole(capacity)?,
+                limits: None,
             });
             all.member_ids.push(id.to_owned());
             Ok(())
@@ -132,8 +133,9 @@ fn wish(
         skills: numbers(skills, wanted),
         from: midnight + i64::from(window.from),
         until: midnight + i64::from(window.until),
-        window,
+        window: window.into(),
         needed: whole(needed)?,
+        demands: None,
     })
 }
 

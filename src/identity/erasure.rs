@@ -67,6 +67,7 @@ fn blank(member: MemberId, now: DateTime<Utc>) -> member::ActiveModel {
         home_sealed: Set(None),
         registered_on: Set(None),
         named_on_boards: Set(false),
+        offers_paused: Set(false),
         updated_at: Set(now),
         erased_at: Set(Some(now)),
         ..Default::default()

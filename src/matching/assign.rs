@@ -46,7 +46,7 @@ pub fn assign(wishes: &[Wish], volunteers: &[Volunteer]) -> Vec<Pair> {
             }
         }
         if !short {
-            return settle(wishes, &market, &flow.taken);
+            return settle(wishes, volunteers, &market, &flow.taken);
         }
     }
 }
@@ -57,16 +57,16 @@ pub fn value(plan: &[Pair]) -> u64 {
 }
 
 /// The flow where it is a plan; else the best that is found.
-fn settle(wishes: &[Wish], market: &Market, taken: &[u32]) -> Vec<Pair> {
-    let mut flowed = Draft::new(wishes, market);
+fn settle(wishes: &[Wish], volunteers: &[Volunteer], market: &Market, taken: &[u32]) -> Vec<Pair> {
+    let mut flowed = Draft::new(wishes, volunteers, market);
     if flowed.take(taken.iter().copied().filter(|pair| *pair != NONE)) {
         return flowed.pairs();
     }
     flowed.polish();
-    let mut auctioned = Draft::new(wishes, market);
+    let mut auctioned = Draft::new(wishes, volunteers, market);
     auctioned.auction();
     auctioned.polish();
-    let mut greedy = Draft::new(wishes, market);
+    let mut greedy = Draft::new(wishes, volunteers, market);
     greedy.take(0..number(market.wish.len()));
     let drafts = [auctioned.pairs(), flowed.pairs(), greedy.pairs()];
     // Of equal ones the first.

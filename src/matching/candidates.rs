@@ -5,21 +5,26 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::at;
-use super::score::{self, DaySpan, Place};
+use super::bounds::{Asked, Barrier, Demands, Limits};
+use super::score::{self, DaySpan, Place, Window};
 
 /// A wish to be assigned.
 #[derive(Clone, Debug)]
 pub struct Wish {
     pub place: Place,
-    /// Without repeats.
+    /// Sorted, without repeats.
     pub skills: Vec<u32>,
-    /// Minutes since any common midnight; within one day.
+    /// Minutes since any common midnight; since that of 1970-01-01 where volunteers have hours to keep.
     pub from: i64,
     pub until: i64,
-    /// The same window in its day.
-    pub window: DaySpan,
+    /// The same time as availability sees it.
+    pub window: Window,
     pub needed: u32,
+    /// What it asks beyond the reference rules; none in files.
+    pub demands: Option<Box<Demands>>,
 }
 
 /// A volunteer to be assigned.
@@ -31,6 +36,15 @@ pub struct Volunteer {
     /// As [`score::tidy`] leaves it.
     pub availability: Vec<DaySpan>,
     pub capacity: u32,
+    /// What holds of the person beyond the reference rules; none in files.
+    pub limits: Option<Box<Limits>>,
+}
+
+impl Volunteer {
+    /// Whose limits these are; the nil id in files.
+    pub fn id(&self) -> Uuid {
+        self.limits.as_ref().map_or(Uuid::nil(), |limits| limits.id)
+    }
 }
 
 /// A candidate of a wish.
@@ -38,6 +52,51 @@ pub struct Volunteer {
 pub struct Candidate {
     pub score: u8,
     pub volunteer: u32,
+}
+
+/// The counted factors of a pair; their sum is its score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    pub skill: u8,
+    pub near: u8,
+    pub time: u8,
+}
+
+impl Parts {
+    /// At most 100.
+    pub const fn score(self) -> u8 {
+        self.skill + self.near + self.time
+    }
+}
+
+/// How many of a wish's skills somebody has.
+pub fn held(wish: &Wish, volunteer: &Volunteer) -> usize {
+    volunteer.skills.iter().filter(|skill| wish.skills.binary_search(skill).is_ok()).count()
+}
+
+/// What a pair is worth, or the first filter that parts it, in the order of [`Barrier`].
+///
+/// # Errors
+/// The [`Barrier`].
+pub fn judge(wish: &Wish, volunteer: &Volunteer, asked: Asked) -> Result<Parts, Barrier> {
+    let near = score::near(wish.place, volunteer.place).ok_or(Barrier::District)?;
+    let skill = score::skill(wish.skills.len(), held(wish, volunteer)).ok_or(Barrier::Skill)?;
+    let barrier = barrier(wish, volunteer, asked);
+    if let Some(barrier) = barrier.filter(|barrier| *barrier < Barrier::Time) {
+        return Err(barrier);
+    }
+    let time =
+        score::time(wish.window.need, score::free(&wish.window, &volunteer.availability)).ok_or(Barrier::Time)?;
+    barrier.map_or(Ok(Parts { skill, near, time }), Err)
+}
+
+/// The first filter beyond district, skill and time that parts a pair.
+pub(super) fn barrier(wish: &Wish, volunteer: &Volunteer, asked: Asked) -> Option<Barrier> {
+    match (&wish.demands, &volunteer.limits) {
+        (None, None) => None,
+        (Some(demands), None) => Limits::default().barrier(Some(demands), wish.from, wish.until, asked),
+        (demands, Some(limits)) => limits.barrier(demands.as_deref(), wish.from, wish.until, asked),
+    }
 }
 
 /// The best candidates of a wish, best first.
@@ -82,10 +141,10 @@ impl<'a> Pool<'a> {
     /// The best `limit` candidates of a wish. Of equal ones near the cut some are taken by a turn of the list that depends on
     /// `turn`, so that wishes alike do not all look at the same few.
     pub fn shortlist(&self, wish: &Wish, limit: usize, turn: usize) -> Shortlist {
-        let need = u32::from(wish.window.until.saturating_sub(wish.window.from));
+        let need = wish.window.need;
         let mut candidates = Vec::new();
         for (availability, class) in self.districts.get(&wish.place.district).into_iter().flatten() {
-            let Some(time) = score::time(need, score::free(wish.window, availability)) else {
+            let Some(time) = score::time(need, score::free(&wish.window, availability)) else {
                 continue;
             };
             self.of_class(wish, class, time, &mut candidates);
@@ -106,8 +165,11 @@ impl<'a> Pool<'a> {
 
     fn of_class(&self, wish: &Wish, class: &Class, time: u8, candidates: &mut Vec<Candidate>) {
         let mut add = |volunteer: u32, held: usize| {
-            let near = score::near(wish.place, self.volunteers[at(volunteer)].place);
-            if let (Some(skill), Some(near)) = (score::skill(wish.skills.len(), held), near) {
+            let who = &self.volunteers[at(volunteer)];
+            let near = score::near(wish.place, who.place);
+            if let (Some(skill), Some(near)) = (score::skill(wish.skills.len(), held), near)
+                && barrier(wish, who, Asked::ByOthers).is_none()
+            {
                 candidates.push(Candidate { score: skill + near + time, volunteer });
             }
         };

@@ -1,12 +1,13 @@
 //! A plan in the making, which keeps every rule at every moment.
 
 use super::assign::Pair;
-use super::candidates::Wish;
+use super::candidates::{Volunteer, Wish};
 use super::flow::Market;
 use super::{at, number};
 
 pub(super) struct Draft<'a> {
     pub(super) wishes: &'a [Wish],
+    volunteers: &'a [Volunteer],
     pub(super) market: &'a Market,
     /// By wish: slots still to fill.
     pub(super) open: Vec<u32>,
@@ -15,8 +16,8 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(wishes: &'a [Wish], market: &'a Market) -> Self {
-        Self { wishes, market, open: market.slots.clone(), taken: vec![Vec::new(); market.capacity.len()] }
+    pub(super) fn new(wishes: &'a [Wish], volunteers: &'a [Volunteer], market: &'a Market) -> Self {
+        Self { wishes, volunteers, market, open: market.slots.clone(), taken: vec![Vec::new(); market.capacity.len()] }
     }
 
     pub(super) fn score(&self, pair: u32) -> i32 {
@@ -40,7 +41,20 @@ impl<'a> Draft<'a> {
     pub(super) fn fits(&self, pair: u32) -> bool {
         let volunteer = self.volunteer(pair);
         let taken = &self.taken[volunteer];
-        taken.len() < at(self.market.capacity[volunteer]) && !taken.iter().any(|other| self.overlap(pair, *other))
+        taken.len() < at(self.market.capacity[volunteer])
+            && !taken.iter().any(|other| self.overlap(pair, *other))
+            && self.has_hours(pair, volunteer)
+    }
+
+    /// Whether the hours that a volunteer gives in a week are enough for a pair beside what they have.
+    fn has_hours(&self, pair: u32, volunteer: usize) -> bool {
+        let taken = &self.taken[volunteer];
+        let Some(limits) = self.volunteers[volunteer].limits.as_deref().filter(|_| !taken.is_empty()) else {
+            return true;
+        };
+        let window = |pair: u32| (self.wishes[self.wish(pair)].from, self.wishes[self.wish(pair)].until);
+        let (from, until) = window(pair);
+        limits.has_hours_beside(from, until, &mut taken.iter().map(|other| window(*other)))
     }
 
     /// Takes a pair if no rule forbids it.

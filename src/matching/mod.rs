@@ -7,6 +7,7 @@
 
 pub mod assign;
 mod auction;
+pub mod bounds;
 pub mod candidates;
 mod draft;
 mod flow;

@@ -10,7 +10,7 @@ use super::{at, number};
 
 /// How often all moments are gone through at most.
 const ROUNDS: usize = 12;
-/// Minutes of a day: no window is longer.
+/// Minutes of a day.
 const DAY: i64 = 24 * 60;
 
 impl Draft<'_> {
@@ -90,14 +90,17 @@ fn parts(wishes: &[Wish]) -> Vec<Vec<(u32, u32)>> {
     starts.dedup();
     let days: Vec<&[i64]> = starts.chunk_by(|one, other| one.div_euclid(DAY) == other.div_euclid(DAY)).collect();
     let most = days.iter().map(|day| day.len()).max().unwrap_or(0);
+    let longest = wishes.iter().map(|wish| wish.until - wish.from).max().unwrap_or(0);
     let part = |first: usize| {
         let mut part = Vec::new();
-        let mut moment = 0;
+        let (mut moment, mut end) = (0, i64::MIN);
         for day in &days {
             let mut rest = &day[first.min(day.len() - 1)..];
+            // Windows may last beyond their day.
+            rest = &rest[rest.partition_point(|start| *start < end)..];
             while let Some(start) = rest.first() {
-                let mut end = start + 1;
-                let earliest = by_start.partition_point(|wish| wishes[at(*wish)].from <= start - DAY);
+                end = start + 1;
+                let earliest = by_start.partition_point(|wish| wishes[at(*wish)].from < start - longest);
                 let latest = by_start.partition_point(|wish| wishes[at(*wish)].from <= *start);
                 for wish in by_start[earliest..latest].iter().filter(|wish| wishes[at(**wish)].until > *start) {
                     part.push((*wish, moment));

@@ -42,6 +42,7 @@ pub fn skill(wanted: usize, held: usize) -> Option<u8> {
 
 /// What `free` of `need` minutes are worth; `None` below half of them.
 pub fn time(need: u32, free: u32) -> Option<u8> {
+    let (need, free) = (u64::from(need), u64::from(free));
     if need == 0 || 2 * free < need { None } else { u8::try_from(20 * free / need).ok() }
 }
 
@@ -54,10 +55,59 @@ pub struct DaySpan {
     pub until: u16,
 }
 
+const DAY: i64 = 24 * 60;
+const WEEK: i64 = 7 * DAY;
+
+/// When work is done, as weekly availability sees it: whole weeks, and what is left by days. It may cross midnights and weeks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Minutes in all.
+    pub need: u32,
+    /// How many times it covers every minute of a week.
+    weeks: u32,
+    days: Vec<DaySpan>,
+}
+
+impl Window {
+    /// Of minutes since the local midnight of 1970-01-01; nothing where it ends before it begins.
+    pub fn of(from: i64, until: i64) -> Self {
+        let minutes = (until - from).max(0);
+        let weeks = minutes / WEEK;
+        let mut days = Vec::new();
+        let mut here = from + weeks * WEEK;
+        while here < until {
+            let day = here.div_euclid(DAY);
+            let end = until.min((day + 1) * DAY);
+            let minute = |at: i64| u16::try_from(at - day * DAY).unwrap_or(u16::MAX);
+            // 1970-01-01 was a Thursday.
+            let weekday = u8::try_from((day + 3).rem_euclid(7) + 1).unwrap_or(1);
+            days.push(DaySpan { weekday, from: minute(here), until: minute(end) });
+            here = end;
+        }
+        let short = |minutes: i64| u32::try_from(minutes).unwrap_or(u32::MAX);
+        Self { need: short(minutes), weeks: short(weeks), days }
+    }
+}
+
+impl From<DaySpan> for Window {
+    fn from(span: DaySpan) -> Self {
+        Self { need: u32::from(span.until.saturating_sub(span.from)), weeks: 0, days: vec![span] }
+    }
+}
+
 /// Minutes of `window` inside `availability`, whose spans do not overlap each other.
-pub fn free(window: DaySpan, availability: &[DaySpan]) -> u32 {
-    let same_day = availability.iter().filter(|span| span.weekday == window.weekday);
-    let minutes = same_day.map(|span| span.until.min(window.until).saturating_sub(span.from.max(window.from)));
+pub fn free(window: &Window, availability: &[DaySpan]) -> u32 {
+    let by_days: u32 = window.days.iter().map(|day| free_on(*day, availability)).sum();
+    if window.weeks == 0 {
+        return by_days;
+    }
+    let weekly: u32 = availability.iter().map(|span| u32::from(span.until.saturating_sub(span.from))).sum();
+    window.weeks.saturating_mul(weekly).saturating_add(by_days)
+}
+
+fn free_on(day: DaySpan, availability: &[DaySpan]) -> u32 {
+    let same_day = availability.iter().filter(|span| span.weekday == day.weekday);
+    let minutes = same_day.map(|span| span.until.min(day.until).saturating_sub(span.from.max(day.from)));
     minutes.map(u32::from).sum()
 }
 

@@ -18,7 +18,8 @@ fn wish(place: usize, skills: &[u32], hours: (u16, u16), needed: u32) -> Wish {
     let mut skills = skills.to_vec();
     skills.sort_unstable();
     skills.dedup();
-    Wish { place, skills, from: i64::from(window.from), until: i64::from(window.until), window, needed }
+    let (from, until) = (i64::from(window.from), i64::from(window.until));
+    Wish { place, skills, from, until, window: window.into(), needed, demands: None }
 }
 
 fn volunteer(place: usize, skills: &[u32], hours: &[(u16, u16)], capacity: u32) -> Volunteer {
@@ -27,7 +28,7 @@ fn volunteer(place: usize, skills: &[u32], hours: &[(u16, u16)], capacity: u32) 
     skills.sort_unstable();
     skills.dedup();
     let availability = tidy(hours.iter().map(span).collect());
-    Volunteer { place: Place::parse(COMMUNITIES[place]).unwrap(), skills, availability, capacity }
+    Volunteer { place: Place::parse(COMMUNITIES[place]).unwrap(), skills, availability, capacity, limits: None }
 }
 
 /// The score by the letter of the reference rules.
@@ -41,8 +42,8 @@ fn reference(wish: &Wish, volunteer: &Volunteer) -> Option<u32> {
     } else {
         8
     };
-    let need = u32::from(wish.window.until - wish.window.from);
-    let free = score::free(wish.window, &volunteer.availability);
+    let need = wish.window.need;
+    let free = score::free(&wish.window, &volunteer.availability);
     let allowed =
         (wish.skills.is_empty() || held >= 1) && wish.place.district == volunteer.place.district && 2 * free >= need;
     allowed.then(|| u32::try_from(skill).unwrap() + near + 20 * free / need)

@@ -52,6 +52,7 @@ pub(super) fn newcomer(
         disabled_at: Set(None),
         erased_at: Set(None),
         merged_into: Set(None),
+        offers_paused: Set(false),
     }
 }
 

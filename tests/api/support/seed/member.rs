@@ -106,6 +106,7 @@ impl<'a> MemberSeed<'a> {
             disabled_at: Set(None),
             erased_at: Set(None),
             merged_into: Set(None),
+            offers_paused: Set(false),
         };
         self.seed.insert(vec![row]).await;
         self.seed.insert(consents(id, self.is_volunteer, self.is_named, now)).await;
