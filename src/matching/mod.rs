@@ -9,6 +9,7 @@ pub mod assign;
 mod auction;
 pub mod bounds;
 pub mod candidates;
+pub mod crowd;
 mod draft;
 mod flow;
 mod polish;
