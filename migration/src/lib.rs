@@ -18,9 +18,9 @@ mod m20261122_000012_shelf;
 mod m20261122_000013_partners;
 mod m20261122_000014_seals;
 mod m20261122_000015_taxonomy;
-mod m20261122_000019_account_months;
-mod m20261122_000018_offers;
 mod m20261122_000016_matching;
+mod m20261122_000018_offers;
+mod m20261122_000019_account_months;
 
 /// All migrations, oldest first.
 pub struct Migrator;
@@ -44,9 +44,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_partners::Migration),
             Box::new(m20261122_000014_seals::Migration),
             Box::new(m20261122_000015_taxonomy::Migration),
-            Box::new(m20261122_000019_account_months::Migration),
-            Box::new(m20261122_000018_offers::Migration),
             Box::new(m20261122_000016_matching::Migration),
+            Box::new(m20261122_000018_offers::Migration),
+            Box::new(m20261122_000019_account_months::Migration),
         ]
     }
 }

@@ -67,7 +67,13 @@ const TASK: &[&str] =
 const CLAIM: &[&str] = &["status", "window_from", "window_until"];
 
 /// Tables whose rows are part of a member or a task.
-const PARTS: &[(&str, &str)] = &[("member_skill", "member"), ("availability", "member"), ("task_skill", "task")];
+const PARTS: &[(&str, &str)] = &[
+    ("member_skill", "member"),
+    ("availability", "member"),
+    ("qualification", "member"),
+    ("task_skill", "task"),
+    ("task_hazard", "task"),
+];
 
 /// `OLD.a <> NEW.a OR …`, where nothing equals nothing.
 fn differ(columns: &[&str], differs: &str) -> String {
