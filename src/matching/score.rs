@@ -19,6 +19,12 @@ impl Place {
         }
         Some(Self { district: part(6)?, street: part(9)?, community: part(12)? })
     }
+
+    /// Of any region's code: a grid is in its community; a street or a district is in none that anybody lives in.
+    pub fn within(code: &str) -> Option<Self> {
+        let digits = code.get(..code.len().min(12))?;
+        Self::parse(&format!("{digits:0<12}")).filter(|_| code.len() >= 6)
+    }
 }
 
 /// What nearness is worth; `None` in another district.
