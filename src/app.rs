@@ -22,6 +22,7 @@ use crate::crypto::Keys;
 use crate::db::Db;
 use crate::http;
 use crate::identity;
+use crate::matching::live::Live;
 use crate::notify::sms::{self, SmsClient};
 use crate::notify::wechat::{self, WechatClient};
 
@@ -43,6 +44,8 @@ pub struct AppState {
     pub node: Arc<str>,
     pub wechat: Arc<dyn WechatClient>,
     pub sms: Arc<dyn SmsClient>,
+    /// What this node knows of people and open work.
+    pub matching: Live,
     /// Pages of boards, kept until a board changes.
     pub boards: crate::ranking::Pages,
     /// The words that skills and domains are guessed by.
@@ -59,6 +62,7 @@ impl AppState {
         let node = uuid::Uuid::now_v7().to_string().into();
         let wechat = wechat::client(&config.wechat, &db, &keys, &clock);
         let sms = sms::client(&config);
+        let matching = Live::new(keys.clone(), calendar, clock.clone());
         Self {
             db,
             clock,
@@ -68,6 +72,7 @@ impl AppState {
             node,
             wechat,
             sms,
+            matching,
             boards: crate::ranking::Pages::default(),
             guesser: crate::taxonomy::Guesser::default(),
         }
@@ -79,6 +84,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::region::routes);
     config.configure(crate::household::routes);
     config.configure(crate::identity::routes);
+    config.configure(crate::matching::routes);
     config.configure(crate::merit::routes);
     config.configure(crate::notify::routes);
     config.configure(crate::photo::routes);

@@ -51,6 +51,8 @@ pub struct ChangeProfile {
     #[validate(range(min = 0, max = 168))]
     #[schema(minimum = 0, maximum = 168)]
     pub max_hours_week: Option<i32>,
+    /// Does not want to be asked for now: no offers, no digest of open tasks. What was offered before stays.
+    pub offers_paused: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -183,6 +185,9 @@ pub async fn change(
     }
     if let Some(hours) = change.max_hours_week {
         row.max_hours_week = Set(Some(hours));
+    }
+    if let Some(paused) = change.offers_paused {
+        row.offers_paused = Set(paused);
     }
     if let Some(skills) = &change.skills {
         set_skills(db, id, skills).await?;

@@ -38,6 +38,8 @@ pub struct MemberView {
     skills: Vec<String>,
     availability: Vec<Availability>,
     max_hours_week: Option<i32>,
+    /// Does not want to be asked for now: no offers, no digest of open tasks.
+    offers_paused: bool,
     unit_id: Option<UnitId>,
     home: Option<Home>,
     /// A code of the list `special_group`.
@@ -139,6 +141,7 @@ fn view(
         skills,
         availability,
         max_hours_week: row.max_hours_week.filter(|hours| *hours > 0),
+        offers_paused: row.offers_paused,
         unit_id: row.unit_id,
         home,
         special_group: group.map(|sealed| open_special_group(keys, sealed)).transpose()?,

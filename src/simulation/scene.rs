@@ -100,6 +100,7 @@ impl Scene {
             skills: self.numbers(&person.skills),
             availability: person.availability.clone(),
             capacity,
+            limits: None,
         }
     }
 
@@ -113,8 +114,9 @@ impl Scene {
             skills: self.numbers(&request.skills),
             from: request.from,
             until: request.until,
-            window: DaySpan { weekday, from: minute(request.from), until: minute(request.until) },
+            window: DaySpan { weekday, from: minute(request.from), until: minute(request.until) }.into(),
             needed,
+            demands: None,
         }
     }
 }

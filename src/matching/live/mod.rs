@@ -155,9 +155,8 @@ impl Live {
 
     /// Reads anew what changed. All is read before anything is changed.
     async fn apply(&self, db: &Db, code: &RegionCode, district: &mut District, rows: &[Change]) -> Result<(), DbErr> {
-        let of_kind = |kind: &str| rows.iter().filter(move |change| change.kind == kind).map(|change| change.id);
-        let members: Vec<MemberId> = of_kind("member").map(Into::into).collect();
-        let tasks: Vec<TaskId> = of_kind("task").map(Into::into).collect();
+        let members: Vec<MemberId> = ids(rows, "member");
+        let tasks: Vec<TaskId> = ids(rows, "task");
         let (subtree, now) = (code.subtree(), self.0.clock.now());
         let found = match members.as_slice() {
             [] => HashMap::new(),
@@ -182,6 +181,10 @@ impl Live {
         district.forget_past(now);
         Ok(())
     }
+}
+
+fn ids<Id: From<uuid::Uuid>>(rows: &[Change], kind: &str) -> Vec<Id> {
+    rows.iter().filter(|change| change.kind == kind).map(|change| change.id.into()).collect()
 }
 
 /// The district in a place where one is.

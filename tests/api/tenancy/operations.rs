@@ -286,7 +286,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     send("PATCH /me", MEMBERS, On::Nothing, |world| {
         json!({"name": "王新名", "region_code": world.home().region, "gender": "F", "birth_year": 1960,
             "home": {"lat": 39.93, "lon": 119.6, "address": "幸福里 5 号楼"}, "skills": ["SK01"],
-            "availability": [{"weekday": 6, "from": "08:30", "until": "11:30"}], "max_hours_week": 10})
+            "availability": [{"weekday": 6, "from": "08:30", "until": "11:30"}], "max_hours_week": 10, "offers_paused": false})
     }),
     send("POST /me/volunteer", RESIDENTS, On::Nothing, |_| {
         json!({"skills": ["SK01"], "availability": [{"weekday": 6, "from": "08:30", "until": "11:30"}],
@@ -604,6 +604,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /tasks", CALLERS, On::Nothing),
     get("GET /tasks/{}", CALLERS, On::Task),
     get("GET /tasks/{}/check-in-code", CLERK, On::Task),
+    get("GET /tasks/{}/matches", MANAGER, On::Task),
+    get("GET /me/recommendations", VOLUNTEERS, On::Nothing),
     send("POST /tasks/{}/claims", VOLUNTEERS, On::Task, nothing),
     send(
         "POST /tasks/{}/offers",
