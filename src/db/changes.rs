@@ -44,7 +44,8 @@ const SQLITE_SINCE: &str = "SELECT CAST((SELECT COALESCE(MAX(position), 0) FROM 
         CAST((SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept) AS bigint) AS swept,
         c.kind AS kind, c.object_id AS object_id
     FROM (SELECT 1) AS one LEFT JOIN match_change c ON c.district IN (?, '*') AND c.position > CAST(? AS bigint)";
-const POSTGRES_SINCE: &str = "SELECT CAST(pg_current_snapshot() AS text) AS here, m.swept AS swept, c.kind AS kind, c.object_id AS object_id
+const POSTGRES_SINCE: &str =
+    "SELECT CAST(pg_current_snapshot() AS text) AS here, m.swept AS swept, c.kind AS kind, c.object_id AS object_id
     FROM (SELECT COALESCE(MAX(position), 0) AS swept FROM match_mark WHERE swept) m LEFT JOIN match_change c
         ON c.district IN ($1, '*')
         AND c.position >= CAST(CAST(pg_snapshot_xmin(CAST(CAST($2 AS text) AS pg_snapshot)) AS text) AS bigint)
@@ -123,9 +124,11 @@ pub async fn sweep_changes(db: &impl ConnectionTrait, keep: TimeDelta, now: Date
     run(insert, vec![now.into(), mark.into()]).await?;
     let old = now - keep;
     run("UPDATE match_mark SET swept = TRUE WHERE marked_at <= ?", vec![old.into()]).await?;
-    let sweep = "DELETE FROM match_change WHERE position < (SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept)";
+    let sweep =
+        "DELETE FROM match_change WHERE position < (SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept)";
     let swept = run(sweep, Vec::new()).await?.rows_affected();
-    let forget = "DELETE FROM match_mark WHERE swept AND marked_at < (SELECT MAX(marked_at) FROM match_mark WHERE swept)";
+    let forget =
+        "DELETE FROM match_mark WHERE swept AND marked_at < (SELECT MAX(marked_at) FROM match_mark WHERE swept)";
     run(forget, Vec::new()).await?;
     Ok(swept)
 }

@@ -138,7 +138,8 @@ impl Crowd {
         if limit == 0 {
             return Vec::new();
         }
-        let mut search = Search { crowd: self, wish, times: vec![UNKNOWN; self.classes.spans.len()], found: Vec::new() };
+        let mut search =
+            Search { crowd: self, wish, times: vec![UNKNOWN; self.classes.spans.len()], found: Vec::new() };
         let Place { district, street, community } = wish.place;
         let (in_street, in_district) =
             (street * 1_000..(street + 1) * 1_000, district * 1_000_000..(district + 1) * 1_000_000);

@@ -143,7 +143,13 @@ async fn get_matches(
     let items = found.into_iter().filter_map(|found| {
         let (reference, name) = names.get(&found.member_id)?.clone();
         let name = mask::name(name.as_deref());
-        Some(MatchView { member_id: found.member_id, r#ref: reference, name, score: found.score, factors: found.factors })
+        Some(MatchView {
+            member_id: found.member_id,
+            r#ref: reference,
+            name,
+            score: found.score,
+            factors: found.factors,
+        })
     });
     Ok(web::Json(BestOf { items: items.collect(), next_cursor: None, reason: None }))
 }
@@ -237,7 +243,9 @@ fn nothing(why: Option<Why>) -> Reason {
         Some(Barrier::Age) => ("not_of_age", "目前的任务有年龄要求，或您未填写出生年份，请在“我的资料”中补充"),
         Some(Barrier::Training) => ("not_trained", "目前的任务需要先参加安全培训，请向社区报名"),
         Some(Barrier::Insurance) => ("not_insured", "目前的任务需要志愿者保险，请联系社区办理登记"),
-        Some(Barrier::Time) => ("not_free_then", "目前的任务都不在您填写的空闲时段内，如有其他空闲时间请在“我的资料”中补充"),
+        Some(Barrier::Time) => {
+            ("not_free_then", "目前的任务都不在您填写的空闲时段内，如有其他空闲时间请在“我的资料”中补充")
+        }
         Some(Barrier::Clash) => ("busy_then", "在您有空的时段您已有其他任务，请过些时候再来看看"),
         Some(Barrier::Hours) => ("weekly_hours_used", "您本周的服务时间已排满，如愿意多服务请调整“每周最多小时数”"),
         Some(Barrier::Paused | Barrier::Answered) => {

@@ -248,7 +248,8 @@ impl Room {
         if !district.is_ok_and(|district| district.contains(home)) {
             return Err(Skip::NotAVolunteer);
         }
-        let meets = |(from, until): &(DateTime<Utc>, DateTime<Utc>)| *from < task.window_until && *until > task.window_from;
+        let meets =
+            |(from, until): &(DateTime<Utc>, DateTime<Utc>)| *from < task.window_until && *until > task.window_from;
         if self.busy.get(&ask.member).is_some_and(|spans| spans.iter().any(meets)) {
             return Err(Skip::OverlappingClaim);
         }
@@ -297,12 +298,7 @@ async fn claims_on(db: &impl ConnectionTrait, tasks: &BTreeSet<TaskId>, now: Dat
         .take();
     let rows: Vec<(TaskId, MemberId, ClaimStatus, Option<DateTime<Utc>>)> = claim::Entity::find()
         .select_only()
-        .columns([
-            claim::Column::TaskId,
-            claim::Column::MemberId,
-            claim::Column::Status,
-            claim::Column::OfferExpiresAt,
-        ])
+        .columns([claim::Column::TaskId, claim::Column::MemberId, claim::Column::Status, claim::Column::OfferExpiresAt])
         .filter(claim::Column::TaskId.is_in(tasks.iter().copied()))
         .filter(claim::Column::Id.not_in_subquery(taken_back))
         .into_tuple()
@@ -393,7 +389,11 @@ pub async fn asked_for(
 ///
 /// # Errors
 /// The database's.
-pub async fn lapse_rest(db: &impl ConnectionTrait, task: TaskId, now: DateTime<Utc>) -> Result<Vec<claim::Model>, DbErr> {
+pub async fn lapse_rest(
+    db: &impl ConnectionTrait,
+    task: TaskId,
+    now: DateTime<Utc>,
+) -> Result<Vec<claim::Model>, DbErr> {
     let made = Query::select()
         .column(offer::Column::ClaimId)
         .from(offer::Entity)

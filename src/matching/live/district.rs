@@ -112,8 +112,7 @@ impl District {
         }
         // What another key sealed is no place that could be known.
         let home = row.home_sealed.as_deref().and_then(|sealed| open_home(keys, sealed).ok());
-        self.standing[at] =
-            Standing { home: home.and_then(|home| Spot::of(home.lat, home.lon)), ..standing(facts) };
+        self.standing[at] = Standing { home: home.and_then(|home| Spot::of(home.lat, home.lon)), ..standing(facts) };
     }
 
     /// Takes somebody out.

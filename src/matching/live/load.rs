@@ -160,11 +160,7 @@ pub(super) async fn members(
     Ok(found)
 }
 
-fn add(
-    found: &mut HashMap<MemberId, MemberFacts>,
-    member: MemberId,
-    change: impl FnOnce(&mut MemberFacts),
-) {
+fn add(found: &mut HashMap<MemberId, MemberFacts>, member: MemberId, change: impl FnOnce(&mut MemberFacts)) {
     // Others who have skills cannot be matched.
     if let Some(facts) = found.get_mut(&member) {
         change(facts);
@@ -219,8 +215,7 @@ async fn claims(
     now: DateTime<Utc>,
 ) -> Result<Vec<ClaimRow>, DbErr> {
     use claim::Column::{CreatedAt, MemberId as Member, Status, TaskId as Task, WindowFrom, WindowUntil};
-    let served: RelationDef =
-        claim::Entity::belongs_to(wish::Entity).from(Task).to(wish::Column::TaskId).into();
+    let served: RelationDef = claim::Entity::belongs_to(wish::Entity).from(Task).to(wish::Column::TaskId).into();
     let counts = Condition::any()
         .add(WindowUntil.gt(now - HOURS_COUNT))
         .add(CreatedAt.gt(now - RECENT))

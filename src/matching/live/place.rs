@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_none() {
-        for (lat, lon) in [(None, Some(119.6)), (Some(91.0), Some(119.6)), (Some(39.9), Some(f64::NAN)), (Some(0.0), Some(0.0))]
+        for (lat, lon) in
+            [(None, Some(119.6)), (Some(91.0), Some(119.6)), (Some(39.9), Some(f64::NAN)), (Some(0.0), Some(0.0))]
         {
             assert_eq!(Spot::of(lat, lon), None);
         }
