@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::CliError;
-use crate::exchange::scene::{Read, day_of, read};
+use super::import::mapped;
+use crate::exchange::scene::{Read, day_of, of_set, read};
 use crate::simulation::{Outcome, Policy, simulate};
 
 /// Replay a data set's wishes under assignment policies and report what would come of each
@@ -21,6 +22,9 @@ pub(super) struct Args {
     /// The folder with the set's members and wishes
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// How files of others become members and wishes, as with `linli import`
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     /// How many days are replayed, from the day of the first wish
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
@@ -39,7 +43,12 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let policies = policies(&args.policy)?;
     let bar = progress_bar(u64::from(args.days) * policies.len() as u64);
     let began = Instant::now();
-    let set = read(&args.data, &mut |file| bar.set_message(file.to_owned())).map_err(anyhow::Error::new)?;
+    let mut tell = |file: &str| bar.set_message(file.to_owned());
+    let set = match &args.mapping {
+        Some(mapping) => of_set(&mapped(mapping, &args.data)?, mapping, &mut tell),
+        None => read(&args.data, &mut tell),
+    };
+    let set = set.map_err(anyhow::Error::new)?;
     let outcomes: Vec<Outcome> = policies
         .iter()
         .map(|policy| {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::csv::CsvRecords;
 use super::decode::decode;
+use super::mapping::Mapped;
 use super::record::Record;
 use super::sheet::{Sheet, SheetLimits};
 use super::table::Table;
@@ -22,6 +24,8 @@ pub struct SetFile {
     pub name: String,
     pub path: PathBuf,
     pub bytes: u64,
+    /// What a mapping made of it; then the file itself is not read.
+    pub mapped: Option<Arc<Mapped>>,
 }
 
 /// The files of a data set by table, those of one table in order of name.
@@ -48,7 +52,7 @@ impl DataSet {
             let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
             match (found, table_of(&path)) {
                 (Some(found), Some(table)) => {
-                    set.tables.entry(table).or_default().push(SetFile { name, path, bytes: found.len() });
+                    set.tables.entry(table).or_default().push(SetFile { name, path, bytes: found.len(), mapped: None });
                 }
                 (Some(_), None) => set.warnings.push(format!("{name}：不属于任何数据表，未读取")),
                 (None, _) => set.warnings.push(format!("{name}：不是文件，未读取")),
@@ -74,6 +78,7 @@ pub struct Loaded {
 enum Content {
     Csv(Vec<u8>),
     Sheet(Sheet),
+    Mapped(Arc<Mapped>),
 }
 
 impl Loaded {
@@ -82,6 +87,9 @@ impl Loaded {
     /// # Errors
     /// A sentence for people on why it is left out.
     pub fn open(file: &SetFile) -> Result<Self, String> {
+        if let Some(mapped) = &file.mapped {
+            return Ok(Self { content: Content::Mapped(Arc::clone(mapped)), warnings: Vec::new() });
+        }
         let unreadable = |why: &dyn std::fmt::Display| format!("{}：无法读取，已跳过（{why}）", file.name);
         if file.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")) {
             let sheet = Sheet::open(&file.path, &SheetLimits::default()).map_err(|error| unreadable(&error))?;
@@ -100,6 +108,9 @@ impl Loaded {
         let mut cursor = match &self.content {
             Content::Csv(bytes) => Cursor::Csv(Box::new(CsvRecords::new(bytes))),
             Content::Sheet(sheet) => Cursor::Sheet { sheet, next: 0, width: 0 },
+            Content::Mapped(mapped) => {
+                return Some(Records { header: mapped.header.clone(), cursor: Cursor::Mapped { mapped, next: 0 } });
+            }
         };
         let mut header = Record::default();
         if !cursor.read(&mut header) {
@@ -123,6 +134,7 @@ pub struct Records<'a> {
 enum Cursor<'a> {
     Csv(Box<CsvRecords<'a>>),
     Sheet { sheet: &'a Sheet, next: usize, width: usize },
+    Mapped { mapped: &'a Mapped, next: usize },
 }
 
 impl Cursor<'_> {
@@ -133,6 +145,14 @@ impl Cursor<'_> {
                 let found = sheet.read(*next, *width, record);
                 *next += 1;
                 found
+            }
+            Self::Mapped { mapped, next } => {
+                let Some(row) = mapped.rows.get(*next) else { return false };
+                *next += 1;
+                record.begin(row.line);
+                record.bad_encoding = row.bad_encoding;
+                row.cells.iter().for_each(|cell| record.push(cell));
+                true
             }
         }
     }
@@ -179,11 +199,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("members.xlsx");
         fs::write(&path, "no workbook").unwrap();
-        let file = SetFile { name: "members.xlsx".into(), bytes: 11, path };
+        let file = SetFile { name: "members.xlsx".into(), bytes: 11, path, mapped: None };
         assert!(Loaded::open(&file).err().unwrap().starts_with("members.xlsx：无法读取"));
         let path = folder.path().join("members.csv");
         fs::write(&path, "\n \n").unwrap();
-        let file = SetFile { name: "members.csv".into(), bytes: 3, path };
+        let file = SetFile { name: "members.csv".into(), bytes: 3, path, mapped: None };
         assert!(Loaded::open(&file).unwrap().records().is_none());
     }
 }

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod export;
 pub mod import;
 pub mod intervals;
+pub mod mapping;
 pub mod record;
 pub mod report;
 pub mod row;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use chrono::{Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use rust_decimal::Decimal;
 
-use super::assignment::{availability, window};
+use super::assignment::availability;
 use super::dataset::{DataSet, Loaded, SetFile};
 use super::record::Record;
 use super::report::Reason;
@@ -18,8 +18,10 @@ use crate::matching::score::Place;
 use crate::simulation::{Person, Request, Scene};
 
 const MINUTES_PER_DAY: i64 = 24 * 60;
+/// As in an import.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// A wish for more people than this is a mistake.
-const MOST_NEEDED: u64 = 1_000;
+const MOST_NEEDED: u64 = 10_000;
 
 /// Why a set cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +38,7 @@ pub enum SceneError {
 #[derive(Debug, Default)]
 pub struct Read {
     pub scene: Scene,
-    /// `table: reason`, how many rows. The reasons are those of an import, and `bad_window` for a window that does not lie
-    /// within one day.
+    /// `table: reason`, how many rows; the reasons are those of an import.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -47,7 +48,16 @@ pub struct Read {
 /// [`SceneError`]: the folder, a table that is not there, a file that cannot be read. Rows are no error but left out.
 pub fn read(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Read, SceneError> {
     let name = folder.display().to_string();
-    let set = DataSet::open(folder).map_err(|error| SceneError::Folder { folder: name.clone(), error })?;
+    let set = DataSet::open(folder).map_err(|error| SceneError::Folder { folder: name, error })?;
+    of_set(&set, folder, tell)
+}
+
+/// The same of a set that was put together otherwise; `folder` is what it is called by.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_set(set: &DataSet, folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Read, SceneError> {
+    let name = folder.display().to_string();
     let wanted = [(Table::Members, "members.csv"), (Table::Wishes, "wishes.csv")];
     let missing: Vec<_> =
         wanted.iter().filter(|(table, _)| !set.tables.contains_key(table)).map(|(_, file)| *file).collect();
@@ -56,12 +66,12 @@ pub fn read(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Read, SceneErro
     }
     let mut left_out = BTreeMap::new();
     let mut people = Vec::new();
-    rows(&set, Table::Members, &mut left_out, tell, |row| {
+    rows(set, Table::Members, &mut left_out, tell, |row| {
         people.extend(person(row)?);
         Ok(())
     })?;
     let mut requests = Vec::new();
-    rows(&set, Table::Wishes, &mut left_out, tell, |row| {
+    rows(set, Table::Wishes, &mut left_out, tell, |row| {
         requests.push(request(row)?);
         Ok(())
     })?;
@@ -141,7 +151,9 @@ fn request(row: &Row) -> Result<Request, &'static str> {
     let created = time::moment(row.cell(const { T.position("created_at") })).ok_or(Reason::BAD_TIME.as_str())?;
     let (from, until) =
         time::window(row.cell(const { T.position("preferred_window") })).ok_or(Reason::BAD_TIME.as_str())?;
-    window(from, until).ok_or("bad_window")?;
+    if until <= from || until - from > LONGEST_WINDOW {
+        return Err(Reason::BAD_TIME.as_str());
+    }
     let deadline = match row.given(const { T.position("deadline") }) {
         // Until the end of that day.
         Some(cell) => minute_of_day(time::day(cell).ok_or(Reason::BAD_TIME.as_str())?) + MINUTES_PER_DAY,
@@ -174,17 +186,16 @@ fn minutes(hours: &str) -> Option<i64> {
     (text::decimal(hours)?.checked_mul(Decimal::from(60))?).round().try_into().ok().filter(|minutes| *minutes >= 0)
 }
 
-/// The minute at which a day begins, since the midnight before 0001-01-01.
+/// The minute at which a day begins, since the local midnight of 1970-01-01.
 fn minute_of_day(day: NaiveDate) -> i64 {
-    i64::from(day.num_days_from_ce() - 1) * MINUTES_PER_DAY
+    minute(day.and_time(chrono::NaiveTime::MIN))
 }
 
 fn minute(at: NaiveDateTime) -> i64 {
-    minute_of_day(at.date()) + i64::from(at.hour() * 60 + at.minute())
+    at.and_utc().timestamp().div_euclid(60)
 }
 
 /// The day in which such a minute lies.
 pub fn day_of(minute: i64) -> Option<NaiveDate> {
-    let days = i32::try_from(minute.div_euclid(MINUTES_PER_DAY)).ok()?;
-    NaiveDate::from_num_days_from_ce_opt(days.checked_add(1)?)
+    chrono::DateTime::from_timestamp(minute.checked_mul(60)?, 0).map(|at| at.date_naive())
 }

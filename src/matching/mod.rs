@@ -22,6 +22,8 @@ mod draft;
 mod flow;
 pub mod live;
 mod polish;
+#[cfg(test)]
+mod properties;
 mod route;
 pub mod score;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{Pair, Volunteer, Wish, assign, value};
 const COMMUNITIES: [&str; 5] = ["130202001001", "130202001002", "130202002001", "130202002002", "130203001001"];
 
 /// On a Monday; hours of the day.
-fn wish(place: usize, skills: &[u32], hours: (u16, u16), needed: u32) -> Wish {
+pub(super) fn wish(place: usize, skills: &[u32], hours: (u16, u16), needed: u32) -> Wish {
     let window = DaySpan { weekday: 1, from: hours.0 * 60, until: hours.1 * 60 };
     let place = Place::parse(COMMUNITIES[place]).unwrap();
     let mut skills = skills.to_vec();
@@ -22,7 +22,7 @@ fn wish(place: usize, skills: &[u32], hours: (u16, u16), needed: u32) -> Wish {
     Wish { place, skills, from, until, window: window.into(), needed, demands: None }
 }
 
-fn volunteer(place: usize, skills: &[u32], hours: &[(u16, u16)], capacity: u32) -> Volunteer {
+pub(super) fn volunteer(place: usize, skills: &[u32], hours: &[(u16, u16)], capacity: u32) -> Volunteer {
     let span = |(from, until): &(u16, u16)| DaySpan { weekday: 1, from: from * 60, until: until * 60 };
     let mut skills = skills.to_vec();
     skills.sort_unstable();
@@ -32,7 +32,7 @@ fn volunteer(place: usize, skills: &[u32], hours: &[(u16, u16)], capacity: u32) 
 }
 
 /// The score by the letter of the reference rules.
-fn reference(wish: &Wish, volunteer: &Volunteer) -> Option<u32> {
+pub(super) fn reference(wish: &Wish, volunteer: &Volunteer) -> Option<u32> {
     let held = wish.skills.iter().filter(|skill| volunteer.skills.contains(skill)).count();
     let skill = if wish.skills.is_empty() { 50 } else { 50 * held / wish.skills.len() };
     let near = if wish.place.community == volunteer.place.community {
@@ -49,7 +49,7 @@ fn reference(wish: &Wish, volunteer: &Volunteer) -> Option<u32> {
     allowed.then(|| u32::try_from(skill).unwrap() + near + 20 * free / need)
 }
 
-fn keeps_the_rules(wishes: &[Wish], volunteers: &[Volunteer], plan: &[Pair]) -> bool {
+pub(super) fn keeps_the_rules(wishes: &[Wish], volunteers: &[Volunteer], plan: &[Pair]) -> bool {
     let of_wish = |at: usize| plan.iter().filter(move |pair| pair.wish as usize == at);
     let of_volunteer = |at: usize| plan.iter().filter(move |pair| pair.volunteer as usize == at);
     let overlap = |one: &Pair, other: &Pair| {
@@ -67,7 +67,7 @@ fn keeps_the_rules(wishes: &[Wish], volunteers: &[Volunteer], plan: &[Pair]) -> 
 }
 
 /// Pairs by score, then wish, then volunteer.
-fn greedy(wishes: &[Wish], volunteers: &[Volunteer]) -> u64 {
+pub(super) fn greedy(wishes: &[Wish], volunteers: &[Volunteer]) -> u64 {
     let mut pairs: Vec<(Reverse<u32>, usize, usize)> = Vec::new();
     for (at, wish) in wishes.iter().enumerate() {
         let scored =
@@ -87,7 +87,7 @@ fn greedy(wishes: &[Wish], volunteers: &[Volunteer]) -> u64 {
 }
 
 /// The best value there is, by trying everything: for each wish in turn every set of volunteers.
-fn best(wishes: &[Wish], volunteers: &[Volunteer]) -> u64 {
+pub(super) fn best(wishes: &[Wish], volunteers: &[Volunteer]) -> u64 {
     let overlap = |one: &Wish, other: &Wish| one.from < other.until && other.from < one.until;
     let scores = wishes.iter().map(|wish| volunteers.iter().map(|volunteer| reference(wish, volunteer)).collect());
     let clash = |one: &Wish| (0..wishes.len()).filter(|at| overlap(one, &wishes[*at])).fold(0, |set, at| set | 1 << at);
@@ -138,12 +138,12 @@ impl Case {
     }
 }
 
-fn any_wish(hours: impl Strategy<Value = (u16, u16)>) -> impl Strategy<Value = Wish> {
+pub(super) fn any_wish(hours: impl Strategy<Value = (u16, u16)>) -> impl Strategy<Value = Wish> {
     (0_usize..5, proptest::collection::vec(0_u32..5, 0..3), hours, 1_u32..3)
         .prop_map(|(place, skills, hours, needed)| wish(place, &skills, hours, needed))
 }
 
-fn any_volunteer() -> impl Strategy<Value = Volunteer> {
+pub(super) fn any_volunteer() -> impl Strategy<Value = Volunteer> {
     let hours =
         proptest::collection::vec((8_u16..20, 1_u16..8).prop_map(|(from, long)| (from, (from + long).min(24))), 1..3);
     (0_usize..5, proptest::collection::vec(0_u32..5, 0..4), hours, 0_u32..4)
@@ -151,12 +151,12 @@ fn any_volunteer() -> impl Strategy<Value = Volunteer> {
 }
 
 /// Windows of any length at any hour.
-fn any_hours() -> impl Strategy<Value = (u16, u16)> {
+pub(super) fn any_hours() -> impl Strategy<Value = (u16, u16)> {
     (8_u16..20, 1_u16..5).prop_map(|(from, long)| (from, from + long))
 }
 
 /// Windows that overlap only where they are the same.
-fn slots() -> impl Strategy<Value = (u16, u16)> {
+pub(super) fn slots() -> impl Strategy<Value = (u16, u16)> {
     (4_u16..10).prop_map(|slot| (slot * 2, slot * 2 + 2))
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::figures::whole;
 use super::run::Run;
-use super::scene::DAY;
+use super::scene::{DAY, request_id};
+use crate::matching::bounds::{Answer, Limits};
 use crate::matching::{self, Volunteer, Wish};
 
 impl Run<'_> {
@@ -81,11 +82,11 @@ impl Run<'_> {
         }
     }
 
-    /// Asks as the engine proposes. It knows nothing of who was asked before and of caps over a week: where it proposes such a
-    /// pair, the wish takes the next of its candidates.
+    /// Asks as the engine proposes. It knows nothing of a policy's caps over a week: where it proposes more, the wish takes the
+    /// next of its candidates.
     fn district(&mut self, numbers: &[u32], now: i64) {
         let wishes: Vec<Wish> =
-            numbers.iter().map(|number| self.scene.wish(self.request(*number), self.wanted(*number, now))).collect();
+            numbers.iter().map(|number| self.scene.wish(*number, self.wanted(*number, now))).collect();
         let (people, volunteers) = self.available(numbers, now);
         for pair in matching::assign(&wishes, &volunteers) {
             let (number, who) = (numbers[pair.wish as usize], people[pair.volunteer as usize]);
@@ -109,8 +110,12 @@ impl Run<'_> {
         people.dedup();
         people.sort_by_cached_key(|who| (self.share(*who, now), *who));
         let volunteer = |who: &u32| {
-            let room = self.desks[*who as usize].room(&self.policy.offers, now);
-            self.scene.volunteer(&self.scene.people()[*who as usize], room)
+            let desk = &self.desks[*who as usize];
+            let asked = numbers.iter().filter(|number| self.cases[**number as usize].asked.contains(who));
+            // Nobody is asked twice.
+            let answers = asked.map(|number| (request_id(*number), Answer::Let)).collect();
+            let limits = Limits { busy: desk.busy(), answers, ..Limits::default() };
+            self.scene.volunteer(*who, desk.room(&self.policy.offers, now), limits)
         };
         let volunteers = people.iter().map(volunteer).collect();
         (people, volunteers)

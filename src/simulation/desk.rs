@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::policy::Offers;
-use super::scene::{DAY, Person, Request, WEEK};
+use super::scene::{DAY, Person, Request, begin_of_week, week_of};
+use crate::matching::bounds::Busy;
 
 /// Work of so long ago counts for a fair share.
 const MEMORY: i64 = 28 * DAY;
@@ -12,8 +13,8 @@ const MEMORY: i64 = 28 * DAY;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Desk {
     pub(super) open: u32,
-    /// Windows of open offers and promises: (from, until, minutes).
-    taken: Vec<(i64, i64, u32)>,
+    /// Windows of open offers and promises.
+    taken: Vec<(i64, i64)>,
     /// By week: offers made in it.
     asked: BTreeMap<i64, u32>,
     /// Windows and minutes of kept promises, by time.
@@ -25,24 +26,29 @@ pub(super) struct Desk {
 impl Desk {
     /// How many offers may be made now.
     pub(super) fn room(&self, offers: &Offers, now: i64) -> u32 {
-        let asked = self.asked.get(&now.div_euclid(WEEK)).copied().unwrap_or(0);
+        let asked = self.asked.get(&week_of(now)).copied().unwrap_or(0);
         offers.open_per_volunteer.saturating_sub(self.open).min(offers.offers_per_week.saturating_sub(asked))
     }
 
     /// Whether this window fits into the week as it stands: nothing overlaps, no cap is passed.
     pub(super) fn fits(&self, person: &Person, offers: &Offers, request: &Request) -> bool {
-        let week = request.from.div_euclid(WEEK);
-        let of_week = || self.taken.iter().filter(|(from, ..)| from.div_euclid(WEEK) == week);
-        let clash = self.taken.iter().any(|(from, until, _)| *from < request.until && request.from < *until);
-        let minutes: u64 = of_week().map(|(.., minutes)| u64::from(*minutes)).sum();
-        let most = person.most_minutes_week.map_or(u64::MAX, u64::from);
-        !clash && of_week().count() < offers.claims_per_week as usize && minutes + u64::from(request.minutes) <= most
+        let week = week_of(request.from);
+        let of_week = || self.taken.iter().filter(|(from, _)| week_of(*from) == week);
+        let clash = self.taken.iter().any(|(from, until)| *from < request.until && request.from < *until);
+        let minutes: i64 = of_week().map(|(from, until)| until - from).sum();
+        let most = person.most_minutes_week.map_or(i64::MAX, i64::from);
+        !clash && of_week().count() < offers.claims_per_week as usize && minutes + request.until - request.from <= most
+    }
+
+    /// The time that is taken, as the engine knows it.
+    pub(super) fn busy(&self) -> Vec<Busy> {
+        self.taken.iter().map(|(from, until)| Busy { from: *from, until: *until, blocks: true }).collect()
     }
 
     pub(super) fn ask(&mut self, request: &Request, now: i64) {
         self.open += 1;
-        *self.asked.entry(now.div_euclid(WEEK)).or_default() += 1;
-        self.taken.push((request.from, request.until, request.minutes));
+        *self.asked.entry(week_of(now)).or_default() += 1;
+        self.taken.push((request.from, request.until));
     }
 
     /// An offer became a promise: its window stays taken.
@@ -53,7 +59,7 @@ impl Desk {
     /// An offer came to nothing.
     pub(super) fn release(&mut self, request: &Request) {
         self.open -= 1;
-        let window = (request.from, request.until, request.minutes);
+        let window = (request.from, request.until);
         if let Some(at) = self.taken.iter().position(|taken| *taken == window) {
             self.taken.swap_remove(at);
         }
@@ -70,10 +76,9 @@ impl Desk {
 
     /// Minutes served in the last 28 days or promised from now on.
     pub(super) fn share(&self, now: i64) -> u64 {
-        let recent =
-            self.served.iter().rev().take_while(|(until, _)| *until > now - MEMORY).map(|(_, minutes)| minutes);
-        let ahead = self.taken.iter().filter(|(_, until, _)| *until > now).map(|(.., minutes)| minutes);
-        recent.chain(ahead).map(|minutes| u64::from(*minutes)).sum()
+        let recent = self.served.iter().rev().take_while(|(until, _)| *until > now - MEMORY);
+        let ahead = self.taken.iter().filter(|(_, until)| *until > now).map(|(from, until)| until.abs_diff(*from));
+        recent.map(|(_, minutes)| u64::from(*minutes)).chain(ahead).sum()
     }
 
     /// Minutes in all.
@@ -83,7 +88,7 @@ impl Desk {
 
     /// Forgets windows of weeks that are over.
     pub(super) fn tidy(&mut self, now: i64) {
-        let week = now.div_euclid(WEEK) * WEEK;
-        self.taken.retain(|(_, until, _)| *until > week);
+        let week = begin_of_week(now);
+        self.taken.retain(|(_, until)| *until > week);
     }
 }

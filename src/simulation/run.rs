@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::policy::{Mode, Policy};
 use super::report::{self, Outcome};
 use super::scene::{DAY, Request, Scene};
-use crate::matching::candidates::{Candidate, Pool, Volunteer};
+use crate::matching::candidates::{Candidate, Pool};
 
 /// Where an offer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(super) fn replay<T>(
     progress: &mut dyn FnMut(u32),
     look: impl FnOnce(&Run<'_>) -> T,
 ) -> T {
-    let volunteers: Vec<Volunteer> = scene.people().iter().map(|person| scene.volunteer(person, 1)).collect();
+    let (_, volunteers) = scene.market(1);
     let pool = Pool::new(&volunteers);
     let chance = Chance::new(seed);
     let mut run = Run {
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
 
     fn arrive(&mut self, number: u32, now: i64) {
         let request = self.request(number);
-        let candidates = self.pool.shortlist(&self.scene.wish(request, request.needed), usize::MAX, 0).candidates;
+        let candidates = self.pool.shortlist(&self.scene.wish(number, request.needed), usize::MAX, 0).candidates;
         let case = self.case(number);
         case.arrived = true;
         case.fitting = candidates.len();

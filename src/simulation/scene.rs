@@ -2,15 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
+use crate::matching::bounds::{Demands, Limits};
 use crate::matching::candidates::{Volunteer, Wish};
-use crate::matching::score::{DaySpan, Place};
+use crate::matching::score::{DaySpan, Place, Window};
 
 /// Minutes of a day.
 pub(super) const DAY: i64 = 24 * 60;
-/// Minutes of a week.
-pub(super) const WEEK: i64 = 7 * DAY;
 
-/// A volunteer. Times are local minutes since the midnight before 0001-01-01, a Monday.
+/// The number of the week, Monday to Sunday, in which a minute lies. 1970-01-01 was a Thursday.
+pub(super) const fn week_of(minute: i64) -> i64 {
+    (minute + 3 * DAY).div_euclid(7 * DAY)
+}
+
+/// The minute at which the week begins in which another lies.
+pub(super) const fn begin_of_week(minute: i64) -> i64 {
+    week_of(minute) * 7 * DAY - 3 * DAY
+}
+
+/// A volunteer. Times are minutes since the local midnight of 1970-01-01.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: String,
@@ -38,7 +49,7 @@ pub struct Request {
     pub special_group: Option<String>,
     pub needed: u32,
     pub created: i64,
-    /// Within one day, until after from.
+    /// Until after from, by 24 hours at most.
     pub from: i64,
     pub until: i64,
     /// Nobody is asked from then on: the end of the day it was wanted by.
@@ -86,6 +97,13 @@ impl Scene {
         self.requests.iter().map(|request| request.created.div_euclid(DAY) * DAY).min()
     }
 
+    /// Wishes and volunteers for the engine, in the order of [`Self::requests`] and [`Self::people`].
+    pub fn market(&self, capacity: u32) -> (Vec<Wish>, Vec<Volunteer>) {
+        let wishes = (0_u32..).zip(&self.requests).map(|(number, request)| self.wish(number, request.needed)).collect();
+        let volunteers = (0..self.people.len()).map(|who| self.volunteer(number(who), capacity, Limits::default()));
+        (wishes, volunteers.collect())
+    }
+
     fn numbers(&self, skills: &[String]) -> Vec<u32> {
         let mut numbers: Vec<u32> = skills.iter().filter_map(|skill| self.skills.get(skill).copied()).collect();
         numbers.sort_unstable();
@@ -93,30 +111,51 @@ impl Scene {
         numbers
     }
 
-    /// The person as the engine knows one.
-    pub(super) fn volunteer(&self, person: &Person, capacity: u32) -> Volunteer {
+    /// The person as the engine knows one. `limits`: what has come about since.
+    pub(super) fn volunteer(&self, who: u32, capacity: u32, limits: Limits) -> Volunteer {
+        let person = &self.people[who as usize];
         Volunteer {
             place: person.place,
             skills: self.numbers(&person.skills),
             availability: person.availability.clone(),
             capacity,
-            limits: None,
+            limits: Some(Box::new(Limits {
+                id: person_id(who),
+                week_minutes: person.most_minutes_week,
+                ..limits
+            })),
         }
     }
 
     /// The request as the engine knows one.
-    pub(super) fn wish(&self, request: &Request, needed: u32) -> Wish {
-        let midnight = request.from.div_euclid(DAY) * DAY;
-        let minute = |at: i64| u16::try_from(at - midnight).unwrap_or(u16::MAX);
-        let weekday = u8::try_from(request.from.div_euclid(DAY).rem_euclid(7) + 1).unwrap_or(1);
+    pub(super) fn wish(&self, number: u32, needed: u32) -> Wish {
+        let request = &self.requests[number as usize];
+        let owner = self.people.binary_search_by(|person| person.id.cmp(&request.requester));
         Wish {
             place: request.place,
             skills: self.numbers(&request.skills),
             from: request.from,
             until: request.until,
-            window: DaySpan { weekday, from: minute(request.from), until: minute(request.until) }.into(),
+            window: Window::of(request.from, request.until),
             needed,
-            demands: None,
+            demands: Some(Box::new(Demands {
+                task: request_id(number),
+                owner: owner.ok().map(|who| person_id(self::number(who))),
+                ..Demands::default()
+            })),
         }
     }
+}
+
+/// What the engine calls a request.
+pub(super) fn request_id(number: u32) -> Uuid {
+    Uuid::from_u128(u128::from(number) + 1)
+}
+
+fn person_id(who: u32) -> Uuid {
+    Uuid::from_u128((u128::from(who) + 1) << 64)
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::run::{Offer, Run, Stage, replay};
-use super::scene::{DAY, WEEK};
+use super::scene::{DAY, week_of};
 use super::{Mode, Outcome, Person, Policy, Request, Scene, simulate};
 use crate::matching::score::{DaySpan, Place, near, skill};
 
 const COMMUNITIES: [&str; 4] = ["130202001001", "130202001002", "130202002001", "130203001001"];
-/// A Monday.
-const BEGIN: i64 = 738_000 / 7 * 7 * DAY;
+/// 2023-01-02, a Monday.
+const BEGIN: i64 = 19_359 * DAY;
 const DAYS: u32 = 21;
 
 fn person(number: usize, place: usize, skills: &[u8], weekdays: &[u8], hours: Option<u32>) -> Person {
@@ -141,12 +141,12 @@ fn keeps_the_rules(run: &Run<'_>) {
         let mut made: BTreeMap<i64, u32> = BTreeMap::new();
         let mut weeks: BTreeMap<i64, (u32, u32)> = BTreeMap::new();
         for offer in &offers {
-            *made.entry(offer.made.div_euclid(WEEK)).or_default() += 1;
+            *made.entry(week_of(offer.made)).or_default() += 1;
             let open = |other: &&Offer| other.made <= offer.made && other.ended.is_none_or(|ended| ended > offer.made);
             assert!(offers.iter().filter(open).count() <= caps.open_per_volunteer as usize);
             if promised(offer.stage) {
                 let request = run.request(offer.request);
-                let (claims, minutes) = weeks.entry(request.from.div_euclid(WEEK)).or_default();
+                let (claims, minutes) = weeks.entry(week_of(request.from)).or_default();
                 (*claims, *minutes) = (*claims + 1, *minutes + request.minutes);
                 let meets = |other: &&Offer| {
                     let other = run.request(other.request);

@@ -88,7 +88,8 @@ fn rows_that_say_nothing_are_left_out_and_counted() {
         "wish_id,title,body,category,region_code,requester_id,people_needed,preferred_window,created_at,status\n";
     let wishes = [
         wish("W1", "2023-01-09 09:00/10:00", "1"),
-        wish("W2", "2023-01-09 22:00/2023-01-10 02:00", "1"),
+        wish("W2", "2023-01-09 22:00/2023-01-10 23:00", "1"),
+        wish("W6", "2023-01-09 22:00/2023-01-10 02:00", "1"),
         wish("W3", "2023-01-09 10:00/10:00", "1"),
         wish("W4", "soon", "1"),
         wish("W5", "2023-01-09 09:00/10:00", "0"),
@@ -100,10 +101,10 @@ fn rows_that_say_nothing_are_left_out_and_counted() {
     let report: Value = serde_json::from_str(&expect_exit(simulate(folder.path(), "30", &[&policy], &[]), 0)).unwrap();
     let left_out = serde_json::json!({
         "members: column_count": 1, "members: duplicate_id": 1, "members: unknown_region": 1,
-        "wishes: bad_number": 1, "wishes: bad_time": 1, "wishes: bad_window": 2,
+        "wishes: bad_number": 1, "wishes: bad_time": 3,
     });
     assert_eq!(report["set"]["left_out"], left_out);
-    assert_eq!((&report["set"]["volunteers"], &report["set"]["wishes"]), (&1.into(), &1.into()));
+    assert_eq!((&report["set"]["volunteers"], &report["set"]["wishes"]), (&1.into(), &2.into()));
     assert_eq!(report["policies"][0]["policy"], "所有默认");
 }
 

@@ -72,12 +72,25 @@ pub async fn import(
     options: Options,
     progress: &ProgressBar,
 ) -> Result<Report, ImportError> {
-    let set = DataSet::open(folder)?;
+    import_set(state, &DataSet::open(folder)?, folder, options, progress).await
+}
+
+/// Imports a data set that was put together otherwise; `folder` is what it is called by.
+///
+/// # Errors
+/// As [`import`].
+pub async fn import_set(
+    state: &AppState,
+    set: &DataSet,
+    folder: &Path,
+    options: Options,
+    progress: &ProgressBar,
+) -> Result<Report, ImportError> {
     let tables: Vec<Table> = set.tables.keys().copied().collect();
     progress.set_length(set.tables.values().flatten().map(|file| file.bytes).sum());
     let now = state.clock.now();
     let mut report = Report { warnings: set.warnings.clone(), ..Report::default() };
-    let chosen = set::choose(&state.db, &set, folder, options, state.calendar).await?;
+    let chosen = set::choose(&state.db, set, folder, options, state.calendar).await?;
     report.warnings.extend(chosen.warning.clone());
     if !options.dry_run {
         set::remember(&state.db, &chosen, now).await?;
@@ -86,18 +99,8 @@ pub async fn import(
     let times = Times { calendar: state.calendar, shift: chosen.shift, now };
     let stamp = Stamp { now, calendar: state.calendar, keys: state.keys.clone(), set_no: chosen.no };
     let alarm = Alarm::default();
-    let mut run = Run {
-        db: &state.db,
-        set: &set,
-        options,
-        progress,
-        known,
-        times,
-        stamp,
-        report,
-        alarm,
-        notes: Notes::default(),
-    };
+    let mut run =
+        Run { db: &state.db, set, options, progress, known, times, stamp, report, alarm, notes: Notes::default() };
     run.tables(&tables).await?;
     let Run { mut report, notes, alarm, .. } = run;
     report.warnings.extend(notes.warnings());
