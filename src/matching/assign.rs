@@ -5,8 +5,8 @@
 //! 2. [`flow`] finds the best plan in which nobody takes two windows of a shift.
 //! 3. Where a list was cut and somebody left out might have changed the plan, it is made longer and the flow solved again.
 //! 4. If nothing overlaps now, that is the best plan there is. Otherwise windows of two shifts of somebody overlap: then an
-//!    [`auction`](super::auction) finds a plan by prices, [`polish`](super::polish) makes it better, and it is taken where it
-//!    is better than what is left of the flow.
+//!    [`auction`](super::auction) finds a plan by prices, [`polish`](super::polish) makes it better, it is taken where it
+//!    is better than what is left of the flow, and [`branch`](super::branch) looks for the best one where the market is small.
 
 use super::candidates::{Candidate, Pool, Shortlist, Volunteer, Wish};
 use super::draft::Draft;
@@ -68,9 +68,12 @@ fn settle(wishes: &[Wish], volunteers: &[Volunteer], market: &Market, taken: &[u
     auctioned.polish();
     let mut greedy = Draft::new(wishes, volunteers, market);
     greedy.take(0..number(market.wish.len()));
-    let drafts = [auctioned.pairs(), flowed.pairs(), greedy.pairs()];
     // Of equal ones the first.
-    drafts.into_iter().rev().max_by_key(|plan| value(plan)).unwrap_or_default()
+    let drafts = [auctioned, flowed, greedy].into_iter().rev();
+    drafts.max_by_key(Draft::value).map_or_else(Vec::new, |mut best| {
+        best.branch();
+        best.pairs()
+    })
 }
 
 fn market(wishes: &[Wish], volunteers: &[Volunteer], lists: &[Shortlist]) -> Market {

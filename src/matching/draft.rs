@@ -32,7 +32,7 @@ impl<'a> Draft<'a> {
         at(self.market.owner[at(self.market.shift[at(pair)])])
     }
 
-    fn overlap(&self, one: u32, other: u32) -> bool {
+    pub(super) fn overlap(&self, one: u32, other: u32) -> bool {
         let (one, other) = (&self.wishes[self.wish(one)], &self.wishes[self.wish(other)]);
         one.from < other.until && other.from < one.until
     }

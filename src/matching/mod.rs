@@ -2,7 +2,7 @@
 //! the sum of scores greatest.
 //!
 //! - `score`, `bounds`, `candidates`: what a pair is worth, and what parts it. Everything that matches asks here;
-//! - `assign` with `flow`, `auction`, `polish`: the batch;
+//! - `assign` with `flow`, `auction`, `polish`, `branch`: the batch;
 //! - `crowd`: the volunteers of a district, for questions about one wish;
 //! - `live`: what each node knows of people and open work, kept true by the change feed;
 //! - `route`, `digest`: matches of a task, recommendations for a volunteer.
@@ -16,6 +16,7 @@
 pub mod assign;
 mod auction;
 pub mod bounds;
+mod branch;
 pub mod candidates;
 pub mod crowd;
 mod draft;

@@ -106,11 +106,10 @@ proptest! {
         wishes in proptest::collection::vec(any_wish(any_hours()), 1..6),
         mut volunteers in proptest::collection::vec(any_volunteer(), 1..4),
     ) {
-        let (with, most) = (value(&assign(&wishes, &volunteers)), best(&wishes, &volunteers));
+        let with = value(&assign(&wishes, &volunteers));
+        prop_assert_eq!(with, best(&wishes, &volunteers));
         volunteers.pop();
-        let without = value(&assign(&wishes, &volunteers));
-        prop_assert!(best(&wishes, &volunteers) <= most && with <= most);
-        prop_assert!(with * 100 >= most * 90 && with * 100 >= without * 90);
+        prop_assert!(with >= value(&assign(&wishes, &volunteers)));
     }
 
     /// The candidates of a wish are all pairs that pass the filters, with their scores, and what is cut off is no better.
@@ -142,15 +141,14 @@ proptest! {
     }
 }
 
-/// Two hundred markets of a village whose windows cross: what of the best value is reached in all, and in the worst of them.
+/// Two hundred markets of a street whose windows cross.
 #[test]
-fn nearly_all_of_the_best_value_where_windows_cross() {
+fn the_best_value_on_a_street_where_windows_cross() {
     let mut random = 11_u64;
     let mut next = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
-    let (mut reached, mut possible, mut least) = (0, 0, 100);
     for _ in 0..200 {
         let mut hour = |first: u16, more: u64| first + u16::try_from(next(more)).unwrap();
         let wishes: Vec<Wish> = (0..6)
@@ -165,12 +163,10 @@ fn nearly_all_of_the_best_value_where_windows_cross() {
                 volunteer(at, &skills, &[(8, hour(13, 8))], 1 + u32::from(hour(0, 3)))
             })
             .collect();
-        let (found, most) = (value(&assign(&wishes, &volunteers)), best(&wishes, &volunteers));
-        assert!(found >= greedy(&wishes, &volunteers) && found <= most);
-        (reached, possible) = (reached + found, possible + most);
-        least = least.min(if most == 0 { 100 } else { found * 100 / most });
+        let found = value(&assign(&wishes, &volunteers));
+        assert_eq!(found, best(&wishes, &volunteers));
+        assert!(found >= greedy(&wishes, &volunteers));
     }
-    assert!(reached * 1000 >= possible * 995 && least >= 90, "{reached} of {possible}, at least {least} %");
 }
 
 #[test]

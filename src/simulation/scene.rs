@@ -119,11 +119,7 @@ impl Scene {
             skills: self.numbers(&person.skills),
             availability: person.availability.clone(),
             capacity,
-            limits: Some(Box::new(Limits {
-                id: person_id(who),
-                week_minutes: person.most_minutes_week,
-                ..limits
-            })),
+            limits: Some(Box::new(Limits { id: person_id(who), week_minutes: person.most_minutes_week, ..limits })),
         }
     }
 
