@@ -53,6 +53,8 @@ pub(crate) async fn serve(state: AppState, ready: impl Fn(&str)) -> Result<(), C
     let stopping = actix_web::rt::spawn(stop_on_signal(server.handle())?);
     let comparing = actix_web::rt::spawn(follow_clock(state.clone()));
     actix_web::rt::spawn(crate::taxonomy::warm(state.clone()));
+    let (matching, db) = (state.matching.clone(), state.db.clone());
+    actix_web::rt::spawn(async move { matching.warm(&db).await });
     let jobs = jobs::start(&state, jobs::JOBS);
     let outcome = server.await;
     jobs.stop().await;

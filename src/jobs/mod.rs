@@ -80,6 +80,11 @@ pub const JOBS: &[Job] = &[
         every: Duration::from_secs(10),
         run: |state, lease| Box::pin(crate::ranking::job::run(state, lease)),
     },
+    Job {
+        name: "recommendation_digest",
+        every: Duration::from_mins(10),
+        run: |state, lease| Box::pin(crate::matching::digest::run(state, lease)),
+    },
 ];
 
 /// A loop looks at least this often whether its job is due: another node may have died with it.

@@ -5,6 +5,7 @@ use sea_orm::DbErr;
 
 use super::{JobError, Lease, outbox};
 use crate::app::AppState;
+use crate::db::sweep_changes;
 use crate::http::forget_keys;
 use crate::identity::sign_in::sms;
 use crate::identity::{limit, session};
@@ -19,6 +20,9 @@ const ANSWERS_KEPT: TimeDelta = TimeDelta::days(2);
 /// How long a photo may wait to be attached.
 const LOOSE_PHOTOS_KEPT: TimeDelta = TimeDelta::days(1);
 
+/// A node that has not looked for so long reads its districts anew.
+const CHANGES_KEPT: TimeDelta = TimeDelta::hours(1);
+
 /// The job.
 ///
 /// # Errors
@@ -31,5 +35,6 @@ pub(super) async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
     let counters = state.db.write(async move |txn| Ok::<_, DbErr>(limit::sweep(txn, now).await?)).await?;
     let answers = state.db.write(async move |txn| forget_keys(txn, now - ANSWERS_KEPT).await).await?;
     let photos = state.db.write(async move |txn| photo::service::sweep(txn, now - LOOSE_PHOTOS_KEPT).await).await?;
-    Ok(sessions + codes + counters + answers + photos + outbox::sweep(state).await?)
+    let changes = state.db.write(async move |txn| sweep_changes(txn, CHANGES_KEPT, now).await).await?;
+    Ok(sessions + codes + counters + answers + photos + changes + outbox::sweep(state).await?)
 }

@@ -150,11 +150,12 @@ impl Limits {
         let paused = self.paused && asked == Asked::ByOthers;
         let of_person = || match () {
             () if paused => Some(Barrier::Paused),
+            // Before the clash with itself that a claim on it is.
+            () if demands.is_some_and(|demands| self.has_answered(demands, asked)) => Some(Barrier::Answered),
             () if self.busy.iter().any(|busy| busy.blocks && busy.from < until && from < busy.until) => {
                 Some(Barrier::Clash)
             }
             () if !self.has_hours(from, until) => Some(Barrier::Hours),
-            () if demands.is_some_and(|demands| self.has_answered(demands, asked)) => Some(Barrier::Answered),
             () => None,
         };
         of_work.or_else(of_person)

@@ -19,6 +19,7 @@ pub mod bounds;
 mod branch;
 pub mod candidates;
 pub mod crowd;
+pub mod digest;
 mod draft;
 mod flow;
 pub mod live;
@@ -27,6 +28,8 @@ mod polish;
 mod properties;
 mod route;
 pub mod score;
+#[cfg(test)]
+mod crowd_tests;
 #[cfg(test)]
 mod tests;
 

@@ -20,6 +20,7 @@ mod identity;
 mod identity_codes;
 mod jobs;
 mod journey;
+mod matching;
 mod member;
 mod merit;
 mod migrations;

@@ -16,13 +16,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use entity::id::{MemberId, TaskId};
 use entity::region::{self, RegionLevel};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
+};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::calendar::Calendar;
 use crate::clock::Clock;
 use crate::crypto::Keys;
-use crate::db::{Change, Db};
+use crate::db::{Change, Db, fault};
 use crate::region::{RegionCode, Subtree};
 
 pub use answer::{Factor, Market, Ranked, Suggested, Why};
@@ -93,6 +95,28 @@ impl Live {
             .all(db.read())
             .await?;
         codes.iter().map(RegionCode::try_from).collect()
+    }
+
+    /// The districts where somebody lives who may claim, in order of code.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn peopled(&self, db: &Db) -> Result<Vec<RegionCode>, DbErr> {
+        let sql = "SELECT DISTINCT CAST(substr(region_code, 1, 6) AS text) AS district FROM member
+            WHERE region_code IS NOT NULL AND (is_volunteer OR is_party_member) ORDER BY 1";
+        let rows = db.read().query_all_raw(Statement::from_string(db.backend(), sql)).await?;
+        rows.iter().map(|row| RegionCode::try_from(&row.try_get::<String>("", "district")?)).collect()
+    }
+
+    /// Reads all districts where somebody may be matched, one after the other, so that nobody waits for it later.
+    pub async fn warm(&self, db: &Db) {
+        let districts = self.peopled(db).await.unwrap_or_default();
+        for district in districts {
+            // What cannot be read now is read when it is asked for.
+            if let Err(error) = self.district(db, &district).await {
+                tracing::warn!(fault = ?fault(&error), district = district.as_str(), "a district was not read beforehand");
+            }
+        }
     }
 
     /// How many of the district's members may claim but never said when they are free: they cannot be matched.
