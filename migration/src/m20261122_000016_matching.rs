@@ -108,7 +108,8 @@ fn sqlite_triggers() -> Vec<String> {
             differ(columns, "IS NOT")
         )
     };
-    let codes = format!("{note} VALUES ('*', 'codes', '00000000-0000-0000-0000-000000000000');");
+    // Ids are kept as bytes.
+    let codes = format!("{note} VALUES ('*', 'codes', zeroblob(16));");
     let rated = format!(
         "{note} SELECT substr(m.region_code, 1, 6), 'member', m.id FROM claim c JOIN member m ON m.id = c.member_id
          WHERE c.task_id = NEW.task_id AND m.region_code IS NOT NULL;

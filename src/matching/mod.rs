@@ -19,6 +19,8 @@ pub mod bounds;
 mod branch;
 pub mod candidates;
 pub mod crowd;
+#[cfg(test)]
+mod crowd_tests;
 pub mod digest;
 mod draft;
 mod flow;
@@ -28,8 +30,6 @@ mod polish;
 mod properties;
 mod route;
 pub mod score;
-#[cfg(test)]
-mod crowd_tests;
 #[cfg(test)]
 mod tests;
 

@@ -203,7 +203,10 @@ both!(the_best_come_first_and_say_why, async |app| {
     let items = found["items"].as_array().unwrap();
     items.iter().for_each(adds_up);
     assert_eq!((items[0]["score"].as_i64(), items[1]["score"].as_i64()), (Some(100), Some(90)));
-    assert_eq!((factor(&items[1], "skill"), factor(&items[1], "near"), factor(&items[1], "time")), (Some(50), Some(30), Some(10)));
+    assert_eq!(
+        (factor(&items[1], "skill"), factor(&items[1], "near"), factor(&items[1], "time")),
+        (Some(50), Some(30), Some(10))
+    );
     assert_eq!((items[1]["name"].as_str(), items[1]["ref"].as_str()), (Some("王*"), Some(half.ref_id.as_str())));
     assert!(found.get("reason").is_none() && found["next_cursor"].is_null());
     let path = format!("/api/v1/tasks/{task}/matches?limit=1");

@@ -7,8 +7,8 @@ use entity::member;
 use entity::member_skill;
 use entity::staff::Role;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, Statement, TransactionTrait as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, Statement, TransactionTrait as _,
 };
 use serde_json::{Value, json};
 
@@ -54,11 +54,17 @@ both!(a_change_is_seen_by_the_next_call_on_every_node, async |app| {
     app.by(&who).post(&format!("/api/v1/claims/{made}/withdrawal"), json!({})).await.expect_status(200);
     assert_eq!((seen(plain).await, seen(clash).await), (0, 1), "nobody is asked again who withdrew");
     assert_eq!(recommended(&app, &who).await["items"].as_array().unwrap().len(), 3, "but may come back");
-    change(&app, member::ActiveModel { id: Set(who.id), region_code: Set(Some(FOREIGN.to_owned())), ..Default::default() })
-        .await;
+    change(
+        &app,
+        member::ActiveModel { id: Set(who.id), region_code: Set(Some(FOREIGN.to_owned())), ..Default::default() },
+    )
+    .await;
     assert_eq!(seen(clash).await, 0);
-    change(&app, member::ActiveModel { id: Set(who.id), region_code: Set(Some(COMMUNITY.to_owned())), ..Default::default() })
-        .await;
+    change(
+        &app,
+        member::ActiveModel { id: Set(who.id), region_code: Set(Some(COMMUNITY.to_owned())), ..Default::default() },
+    )
+    .await;
     assert_eq!(seen(clash).await, 1);
     app.by(&who).delete("/api/v1/me").await.expect_status(204);
     assert_eq!(seen(clash).await, 0);
@@ -233,7 +239,9 @@ both!(a_merged_skill_is_what_it_became, async |app| {
     let task = work().skills(&["S02"]).open(&app).await;
     assert_eq!(fits(&app, &other, &manager, task).await, 0);
     let db = app.database.connect().await;
-    db.execute_unprepared("UPDATE code_item SET merged_into = 'S02' WHERE list = 'skill' AND code = 'S01'").await.unwrap();
+    db.execute_unprepared("UPDATE code_item SET merged_into = 'S02' WHERE list = 'skill' AND code = 'S01'")
+        .await
+        .unwrap();
     db.close().await.unwrap();
     assert_eq!(fits(&app, &other, &manager, task).await, 1);
 });

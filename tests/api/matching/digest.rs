@@ -26,7 +26,8 @@ fn to(app: &TestApp, at: &str) {
 async fn set(app: &TestApp, key: &str, value: i64) {
     let row =
         setting::ActiveModel { key: Set(key.to_owned()), value: Set(json!(value)), updated_at: Set(app.clock.now()) };
-    let write = app.state.db.write(async move |txn| setting::Entity::insert(row.clone()).exec_without_returning(txn).await);
+    let write =
+        app.state.db.write(async move |txn| setting::Entity::insert(row.clone()).exec_without_returning(txn).await);
     write.await.map_err(|error: DbErr| error).unwrap();
 }
 
@@ -80,7 +81,11 @@ both!(when_it_comes_is_a_local_rule, async |app| {
     assert_eq!(digest(&app).await, 0);
     let off = app.state.db.write(async |txn| {
         let row = setting::ActiveModel { value: Set(json!(0)), ..Default::default() };
-        setting::Entity::update_many().set(row).filter(setting::Column::Key.eq("recommendation.digest_weekday")).exec(txn).await
+        setting::Entity::update_many()
+            .set(row)
+            .filter(setting::Column::Key.eq("recommendation.digest_weekday"))
+            .exec(txn)
+            .await
     });
     off.await.map_err(|error: DbErr| error).unwrap();
     app.clock.advance(TimeDelta::days(5));

@@ -71,16 +71,25 @@ both!(an_empty_list_says_why, async |app| {
     app.seed().member().party_member().await;
     app.seed().member().await;
     let found = matches(&app, &manager, task).await;
-    assert_eq!((&found["reason"]["code"], &found["reason"]["without_availability"]), (&json!("no_availability"), &json!(2)));
+    assert_eq!(
+        (&found["reason"]["code"], &found["reason"]["without_availability"]),
+        (&json!("no_availability"), &json!(2))
+    );
     assert_eq!(recommended(&app, &idle).await["reason"]["code"], "no_availability");
     free(&app, idle.id, &[(6, 0, 24)]).await;
     let found = matches(&app, &manager, task).await;
-    assert_eq!((&found["reason"]["code"], &found["reason"]["left_out"]), (&json!("nobody_free_then"), &json!({"time": 1})));
+    assert_eq!(
+        (&found["reason"]["code"], &found["reason"]["left_out"]),
+        (&json!("nobody_free_then"), &json!({"time": 1}))
+    );
     assert_eq!(found["reason"]["looked_at"], 1);
     assert_eq!(recommended(&app, &idle).await["reason"]["code"], "not_free_then");
     let skill = work().skills(&["S01"]).open(&app).await;
     let found = matches(&app, &manager, skill).await;
-    assert_eq!((&found["reason"]["code"], &found["reason"]["left_out"]), (&json!("nobody_with_skill"), &json!({"skill": 1})));
+    assert_eq!(
+        (&found["reason"]["code"], &found["reason"]["left_out"]),
+        (&json!("nobody_with_skill"), &json!({"skill": 1}))
+    );
     // A region without volunteers, and a task of the whole district.
     let foreign = app.seed().staff(Role::Manager).in_region(FOREIGN).await;
     let there = work().within(FOREIGN).open(&app).await;
@@ -128,7 +137,10 @@ both!(other_claims_and_weekly_hours_count, async |app| {
     claim(&app, &who, &taken.to_string()).await.expect_status(201);
     let clash = work().at(119, 180).open(&app).await;
     let next = work().at(120, 180).open(&app).await;
-    assert_eq!((why(&app, &manager, clash).await, why(&app, &manager, next).await), ("all_busy_then".into(), "ok".into()));
+    assert_eq!(
+        (why(&app, &manager, clash).await, why(&app, &manager, next).await),
+        ("all_busy_then".into(), "ok".into())
+    );
     assert_eq!(why(&app, &manager, taken).await, "all_asked_already");
     let hours = |hours| member::ActiveModel { id: Set(who.id), max_hours_week: Set(Some(hours)), ..Default::default() };
     change(&app, hours(3)).await;
@@ -212,15 +224,18 @@ both!(what_is_nonsense_does_no_harm, async |app| {
         (Home { lat: Some(39.9), lon: None, address: None }, None),
     ] {
         let sealed = seal_home(&app.state.keys, &home);
-        change(&app, member::ActiveModel { id: Set(who.id), home_sealed: Set(Some(sealed)), ..Default::default() }).await;
+        change(&app, member::ActiveModel { id: Set(who.id), home_sealed: Set(Some(sealed)), ..Default::default() })
+            .await;
         let found = matches(&app, &manager, placed).await;
         let metres = metres.map(|metres: i64| metres - metres % 100);
         assert_eq!(factor(&found["items"][0], "metres").map(|metres| metres - metres % 100), metres, "{home:?}");
         let found = recommended(&app, &who).await;
-        let own = found["items"].as_array().unwrap().iter().find(|item| item["id"] == placed.to_string()).unwrap().clone();
+        let own =
+            found["items"].as_array().unwrap().iter().find(|item| item["id"] == placed.to_string()).unwrap().clone();
         assert_eq!(factor(&own, "metres").is_some(), metres.is_some());
     }
-    change(&app, member::ActiveModel { id: Set(who.id), home_sealed: Set(Some(vec![1, 2, 3])), ..Default::default() }).await;
+    change(&app, member::ActiveModel { id: Set(who.id), home_sealed: Set(Some(vec![1, 2, 3])), ..Default::default() })
+        .await;
     assert_eq!(why(&app, &manager, placed).await, "ok");
     app.clock.advance(TimeDelta::days(3));
     let manager = app.seed().staff(Role::Manager).await;
