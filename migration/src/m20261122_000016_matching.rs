@@ -59,9 +59,27 @@ const MEMBER: &[&str] = &[
     "merged_into",
 ];
 
-/// What a task is matched by.
-const TASK: &[&str] =
-    &["region_code", "status", "taken", "slots", "window_from", "window_until", "lat", "lon", "priority"];
+/// All that a task is matched by or shown as.
+const TASK: &[&str] = &[
+    "region_code",
+    "title",
+    "body",
+    "category",
+    "domain",
+    "slots",
+    "taken",
+    "window_from",
+    "window_until",
+    "lat",
+    "lon",
+    "place_required",
+    "status",
+    "risk_notice",
+    "priority",
+    "programme",
+    "difficulty",
+    "updated_at",
+];
 
 /// What a claim tells of its member.
 const CLAIM: &[&str] = &["status", "window_from", "window_until"];

@@ -90,6 +90,14 @@ pub fn judge(wish: &Wish, volunteer: &Volunteer, asked: Asked) -> Result<Parts, 
     barrier.map_or(Ok(Parts { skill, near, time }), Err)
 }
 
+/// What a pair is worth, where no filter parts it: as [`judge`], for those who do not ask which.
+pub fn fits(wish: &Wish, volunteer: &Volunteer, asked: Asked) -> Option<Parts> {
+    let near = score::near(wish.place, volunteer.place)?;
+    let skill = score::skill(wish.skills.len(), held(wish, volunteer))?;
+    let time = score::time(wish.window.need, score::free(&wish.window, &volunteer.availability))?;
+    barrier(wish, volunteer, asked).is_none().then_some(Parts { skill, near, time })
+}
+
 /// The first filter beyond district, skill and time that parts a pair.
 pub(super) fn barrier(wish: &Wish, volunteer: &Volunteer, asked: Asked) -> Option<Barrier> {
     match (&wish.demands, &volunteer.limits) {

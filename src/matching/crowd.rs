@@ -1,7 +1,7 @@
 //! The volunteers of a district, kept for questions about one wish at a time: who are the best, and why nobody is.
 //!
 //! Volunteers stand in a grid of communities, which is the address tree. Near ones are looked at first, and the search ends as
-//! soon as nobody further away can be as good. Those with the same availability share a class, so that time is compared once
+//! soon as nobody further away can be as good; where skills are asked for, those who have one are looked at. Those with the same availability share a class, so that time is compared once
 //! for all of them. The pair itself is judged as everywhere, by [`super::candidates`].
 
 use std::cmp::Reverse;
@@ -26,6 +26,8 @@ pub struct Crowd {
     classes: Classes,
     /// By community: who lives there.
     grid: BTreeMap<u64, Vec<u32>>,
+    /// By skill: who has it.
+    by_skill: HashMap<u32, Vec<u32>>,
     /// Numbers nobody has.
     vacant: Vec<u32>,
 }
@@ -97,6 +99,9 @@ impl Crowd {
         });
         self.class[at(who)] = self.classes.enter(&volunteer.availability);
         self.grid.entry(volunteer.place.community).or_default().push(who);
+        for skill in &volunteer.skills {
+            self.by_skill.entry(*skill).or_default().push(who);
+        }
         self.volunteers[at(who)] = Some(volunteer);
         who
     }
@@ -105,10 +110,10 @@ impl Crowd {
     pub fn leave(&mut self, who: u32) {
         let Some(volunteer) = self.volunteers.get_mut(at(who)).and_then(Option::take) else { return };
         self.classes.leave(self.class[at(who)]);
-        if let Some(cell) = self.grid.get_mut(&volunteer.place.community) {
-            cell.retain(|other| *other != who);
-            if cell.is_empty() {
-                self.grid.remove(&volunteer.place.community);
+        strike(&mut self.grid, &volunteer.place.community, who);
+        for skill in &volunteer.skills {
+            if let Some(held_by) = self.by_skill.get_mut(skill) {
+                held_by.retain(|other| *other != who);
             }
         }
         self.vacant.push(who);
@@ -133,22 +138,24 @@ impl Crowd {
         self.len() == 0
     }
 
-    /// The best `limit` candidates of a wish: by score, then by `order`, then by number. As a look at everybody would find.
-    pub fn best<K: Ord>(&self, wish: &Wish, limit: usize, order: impl Fn(u32) -> K) -> Vec<Candidate> {
+    /// The best `limit` candidates of a wish: by score, then by `first`, then by `then`, then by number. As a look at everybody
+    /// would find; `then` is asked only of those whom nothing before it parts from the last.
+    pub fn best<A: Ord + Copy, B: Ord>(
+        &self,
+        wish: &Wish,
+        limit: usize,
+        first: impl Fn(u32) -> A,
+        then: impl Fn(u32) -> B,
+    ) -> Vec<Candidate> {
         if limit == 0 {
             return Vec::new();
         }
         let mut search =
             Search { crowd: self, wish, times: vec![UNKNOWN; self.classes.spans.len()], found: Vec::new() };
-        let Place { district, street, community } = wish.place;
-        let (in_street, in_district) =
-            (street * 1_000..(street + 1) * 1_000, district * 1_000_000..(district + 1) * 1_000_000);
-        search.look(community..community + 1, &(0..0));
-        if !search.has_enough(limit, 18) {
-            search.look(in_street.clone(), &(community..community + 1));
-            if !search.has_enough(limit, 8) {
-                search.look(in_district, &in_street);
-            }
+        if wish.skills.is_empty() {
+            search.nearest(limit)
+        } else {
+            search.skilled()
         }
         let mut found = search.found;
         if found.len() > limit {
@@ -156,9 +163,16 @@ impl Crowd {
             let least = cut.score;
             found.retain(|found| found.score >= least);
         }
-        found.sort_by_cached_key(|found| (Reverse(found.score), order(found.volunteer), found.volunteer));
+        let mut found: Vec<_> =
+            found.into_iter().map(|found| (Reverse(found.score), first(found.volunteer), found)).collect();
+        if found.len() > limit {
+            let (_, cut, _) = found.select_nth_unstable_by_key(limit - 1, |found| (found.0, found.1));
+            let last = (cut.0, cut.1);
+            found.retain(|found| (found.0, found.1) <= last);
+        }
+        found.sort_by_cached_key(|(score, first, found)| (*score, *first, then(found.volunteer), found.volunteer));
         found.truncate(limit);
-        found
+        found.into_iter().map(|(_, _, found)| found).collect()
     }
 
     /// Why those who are here are no candidates of a wish.
@@ -180,6 +194,32 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Looks near first, and ends where nobody further away can be as good.
+    fn nearest(&mut self, limit: usize) {
+        let Place { district, street, community } = self.wish.place;
+        let in_street = street * 1_000..(street + 1) * 1_000;
+        let in_district = district * 1_000_000..(district + 1) * 1_000_000;
+        self.look(community..community + 1, &(0..0));
+        if !self.has_enough(limit, 18) {
+            self.look(in_street.clone(), &(community..community + 1));
+            if !self.has_enough(limit, 8) {
+                self.look(in_district, &in_street);
+            }
+        }
+    }
+
+    /// Looks at those who have one of the skills: few, so that nearness saves nothing.
+    fn skilled(&mut self) {
+        let crowd = self.crowd;
+        let lists = self.wish.skills.iter().filter_map(|skill| crowd.by_skill.get(skill));
+        let mut held_by: Vec<u32> = lists.flatten().copied().collect();
+        held_by.sort_unstable();
+        held_by.dedup();
+        for who in held_by {
+            self.judge(who);
+        }
+    }
+
     /// Whether nobody who is as near as `near` is worth, or further, can come among the best.
     fn has_enough(&self, limit: usize, near: u8) -> bool {
         let bound = 50 + near + 20;
@@ -191,15 +231,13 @@ impl Search<'_> {
         let crowd = self.crowd;
         for (_, cell) in crowd.grid.range(communities).filter(|(community, _)| !seen.contains(community)) {
             for who in cell {
-                if let Some(volunteer) = crowd.get(*who) {
-                    self.judge(*who, volunteer);
-                }
+                self.judge(*who);
             }
         }
     }
 
-    /// As [`judge`], with the time of a class compared once.
-    fn judge(&mut self, who: u32, volunteer: &Volunteer) {
+    /// As [`super::candidates::fits`], with the time of a class compared once, and first.
+    fn judge(&mut self, who: u32) {
         let class = at(self.crowd.class[at(who)]);
         if self.times[class] == UNKNOWN {
             let window = &self.wish.window;
@@ -210,10 +248,21 @@ impl Search<'_> {
         if time == TOO_LITTLE {
             return;
         }
+        let Some(volunteer) = self.crowd.get(who) else { return };
         let Some(skill) = score::skill(self.wish.skills.len(), held(self.wish, volunteer)) else { return };
         let Some(near) = score::near(self.wish.place, volunteer.place) else { return };
         if barrier(self.wish, volunteer, Asked::ByOthers).is_none() {
             self.found.push(Candidate { score: skill + near + time, volunteer: who });
+        }
+    }
+}
+
+/// Takes a number off a list, and the list away where it was the last.
+fn strike(lists: &mut BTreeMap<u64, Vec<u32>>, key: &u64, who: u32) {
+    if let Some(list) = lists.get_mut(key) {
+        list.retain(|other| *other != who);
+        if list.is_empty() {
+            lists.remove(key);
         }
     }
 }

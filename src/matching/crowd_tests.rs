@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::bounds::{Answer, Asked, Barrier, Busy, Demands, Limits, Proof, ProofOf};
-use super::candidates::{Pool, Volunteer, Wish, held, judge};
+use super::candidates::{Pool, Volunteer, Wish, fits, held, judge};
 use super::crowd::Crowd;
 use super::score::{self, DaySpan, Place, Window, tidy};
 use super::{assign, value};
@@ -181,14 +181,15 @@ proptest! {
         prop_assert_eq!(crowd.len(), volunteers.len());
         for wish in &wishes {
             // Any order among equals, with equals in it.
-            let order = |who: u32| who * 7 % 5;
-            let mut all: Vec<(Reverse<u32>, u32, u32)> = crowd
+            let (first, then) = (|who: u32| who * 7 % 3, |who: u32| who * 11 % 4);
+            let order = |who: u32| (first(who), then(who));
+            let mut all: Vec<(Reverse<u32>, (u32, u32), u32)> = crowd
                 .iter()
                 .filter_map(|(who, volunteer)| Some((Reverse(reference(wish, volunteer, false)?), order(who), who)))
                 .collect();
             all.sort_unstable();
             all.truncate(limit);
-            let found = crowd.best(wish, limit, order);
+            let found = crowd.best(wish, limit, first, then);
             let found: Vec<_> = found.iter().map(|found| (Reverse(u32::from(found.score)), order(found.volunteer), found.volunteer)).collect();
             prop_assert_eq!(&found, &all);
             let left_out: u32 = crowd.left_out(wish).counts().map(|(_, count)| count).sum();
@@ -209,6 +210,7 @@ proptest! {
             prop_assert_eq!(in_list, expected);
             let own = judge(&wish, volunteer, Asked::ByThemselves).ok().map(|parts| u32::from(parts.score()));
             prop_assert_eq!(own, reference(&wish, volunteer, true));
+            prop_assert_eq!(fits(&wish, volunteer, Asked::ByOthers), judged.ok());
             if judged == Err(Barrier::Skill) {
                 prop_assert_eq!(held(&wish, volunteer), 0);
             }

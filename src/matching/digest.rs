@@ -3,22 +3,19 @@
 //! A message's id is made of the week and the member, so that a run that is repeated, or that two nodes do at once, puts nothing
 //! in twice. A week that is done is written down, so that the rest of its day costs nothing.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
-use entity::id::{InboxMessageId, MemberId, TaskId};
+use entity::id::{InboxMessageId, MemberId};
 use entity::{inbox_message, job_run};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait as _, SelectExt as _};
 use sha2::{Digest as _, Sha256};
 
-use super::live::Suggested;
+use super::live::District;
 use crate::app::AppState;
 use crate::calendar::Calendar;
 use crate::jobs::{JobError, Lease};
 use crate::region::RegionCode;
 use crate::setting::{self, Number};
-use crate::task;
 use crate::task::view::TaskView;
 
 /// ISO: 1 is Monday; 0: no digest.
@@ -80,24 +77,12 @@ async fn tell(state: &AppState, region: &RegionCode, due: DateTime<Utc>, now: Da
     let members = state.matching.district(&state.db, region).await?.members();
     let mut told = 0;
     for members in members.chunks(AT_ONCE) {
-        let mut found: Vec<(MemberId, Vec<Suggested>)> = Vec::new();
-        {
-            // Up to date for each part: who paused a moment ago is left alone.
-            let district = state.matching.district(&state.db, region).await?;
-            for member in members.iter().filter(|member| !district.has_paused(**member)) {
-                let best = district.recommendations(*member, BEST, now);
-                if !best.is_empty() {
-                    found.push((*member, best));
-                }
-            }
-        }
-        let mut ids: Vec<TaskId> = found.iter().flat_map(|(_, best)| best.iter().map(|best| best.task_id)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let tasks: HashMap<TaskId, TaskView> =
-            task::query::views(state.db.read(), ids).await?.into_iter().map(|task| (task.id, task)).collect();
+        // Up to date for each part: who paused a moment ago is left alone.
+        let district = state.matching.district(&state.db, region).await?;
+        let wanted = members.iter().filter(|member| !district.has_paused(**member));
         let rows: Vec<inbox_message::ActiveModel> =
-            found.iter().filter_map(|(member, best)| message(state, *member, best, &tasks, due, now)).collect();
+            wanted.filter_map(|member| message(state, &district, *member, due, now)).collect();
+        drop(district);
         if rows.is_empty() {
             continue;
         }
@@ -116,13 +101,13 @@ async fn tell(state: &AppState, region: &RegionCode, due: DateTime<Utc>, now: Da
 
 fn message(
     state: &AppState,
+    district: &District,
     member: MemberId,
-    best: &[Suggested],
-    tasks: &HashMap<TaskId, TaskView>,
     due: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Option<inbox_message::ActiveModel> {
-    let tasks: Vec<&TaskView> = best.iter().filter_map(|best| tasks.get(&best.task_id)).collect();
+    let best = district.recommendations(member, BEST, now);
+    let tasks: Vec<TaskView> = best.into_iter().filter_map(|best| district.task(best.task_id)).collect();
     let first = tasks.first()?;
     let lines: Vec<String> = (1..).zip(&tasks).map(|(number, task)| line(state, number, task)).collect();
     let body = format!("{}\n打开“推荐任务”即可认领；如暂时不便，可在“我的资料”中暂停推荐。", lines.join("\n"));

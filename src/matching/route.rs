@@ -174,12 +174,8 @@ async fn get_recommendations(
         let reason = nothing(district.why_nothing(volunteer.id, now));
         return Ok(web::Json(empty(reason)));
     }
-    drop(district);
-    let ids: Vec<TaskId> = found.iter().map(|found| found.task_id).collect();
-    let mut tasks: HashMap<TaskId, TaskView> =
-        task::query::views(state.db.lookup(), ids).await?.into_iter().map(|task| (task.id, task)).collect();
     let items = found.into_iter().filter_map(|found| {
-        let task = tasks.remove(&found.task_id)?;
+        let task = district.task(found.task_id)?;
         Some(RecommendationView { task, score: found.score, factors: found.factors })
     });
     Ok(web::Json(BestOf { items: items.collect(), next_cursor: None, reason: None }))

@@ -124,20 +124,6 @@ pub async fn task(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Res
     Ok(TaskView::new(task, skills, precision, None))
 }
 
-/// Tasks by their ids, as every member of the district may see them, in no order. Unknown ones are left out.
-///
-/// # Errors
-/// The database's.
-pub async fn views(db: &impl ConnectionTrait, ids: Vec<TaskId>) -> Result<Vec<TaskView>, DbErr> {
-    let tasks = task::Entity::find().filter(task::Column::Id.is_in(ids.iter().copied())).all(db).await?;
-    let mut skills = skills_of(db, ids).await?;
-    let view = |task: task::Model| {
-        let own = skills.extract_if(.., |(id, _)| *id == task.id).map(|(_, skill)| skill).collect();
-        TaskView::new(task, own, Precision::Coarse, None)
-    };
-    Ok(tasks.into_iter().map(view).collect())
-}
-
 /// The row of [`task()`].
 ///
 /// # Errors

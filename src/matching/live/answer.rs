@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 use super::district::{District, Open, Standing};
 use super::load::RECENT;
 use crate::matching::bounds::{Asked, Barrier};
-use crate::matching::candidates::{Parts, Volunteer, Wish, judge};
+use crate::matching::candidates::{self, Parts, Volunteer, Wish, judge};
 use crate::matching::crowd::LeftOut;
 use crate::region::Subtree;
+use crate::task::view::{Precision, TaskView};
 
 /// What a rating counts in the order where there is none: tenths.
 const UNRATED: i64 = 40;
@@ -129,11 +130,9 @@ impl District {
     /// no-shows, ratings, metres, then id.
     pub fn candidates(&self, task: TaskId, limit: usize, now: DateTime<Utc>) -> Vec<Ranked> {
         let Some(open) = self.tasks.get(&task).filter(|open| open.until > now) else { return Vec::new() };
-        let order = |who: u32| {
-            let standing = &self.standing[who as usize];
-            (standing.order(now), open.metres(standing).unwrap_or(i64::MAX), self.crowd.get(who).map(Volunteer::id))
-        };
-        let best = self.crowd.best(&open.wish, limit, order);
+        let standing = |who: u32| &self.standing[who as usize];
+        let then = |who: u32| (open.metres(standing(who)).unwrap_or(i64::MAX), self.crowd.get(who).map(Volunteer::id));
+        let best = self.crowd.best(&open.wish, limit, |who| standing(who).order(now), then);
         best.into_iter().filter_map(|found| self.ranked(open, found.volunteer, now)).collect()
     }
 
@@ -182,7 +181,7 @@ impl District {
         let Some((who, volunteer)) = self.volunteer(member) else { return Vec::new() };
         let standing = &self.standing[who as usize];
         let fits = |(id, open): (&TaskId, &Open)| {
-            let parts = judge(&open.wish, volunteer, Asked::ByThemselves).ok()?;
+            let parts = candidates::fits(&open.wish, volunteer, Asked::ByThemselves)?;
             Some((Reverse(parts.score()), open.order(), open.taken, *id, parts))
         };
         let mut found: Vec<_> = self.tasks.iter().filter(|(_, open)| open.takes_claims(now)).filter_map(fits).collect();
@@ -223,6 +222,12 @@ impl District {
         Some(why)
     }
 
+    /// A task as every member of the district may see it.
+    pub fn task(&self, id: TaskId) -> Option<TaskView> {
+        let open = self.tasks.get(&id)?;
+        Some(TaskView::new(open.row.clone(), open.skills.clone(), Precision::Coarse, None))
+    }
+
     /// All volunteers that can be matched, by id.
     pub fn members(&self) -> Vec<MemberId> {
         let mut members: Vec<MemberId> = self.numbers.keys().copied().collect();
@@ -232,8 +237,11 @@ impl District {
 
     /// Open tasks within `region`, and all volunteers of the district who may be asked, each for `per_member` tasks at most.
     pub fn market(&self, region: &Subtree, per_member: u32, now: DateTime<Utc>) -> Market {
-        let mut tasks: Vec<_> =
-            self.tasks.iter().filter(|(_, open)| open.takes_claims(now) && region.contains(&open.region)).collect();
+        let mut tasks: Vec<_> = self
+            .tasks
+            .iter()
+            .filter(|(_, open)| open.takes_claims(now) && region.contains(&open.row.region_code))
+            .collect();
         tasks.sort_by_cached_key(|(id, open)| (open.order(), **id));
         let mut volunteers: Vec<_> = self
             .crowd

@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use entity::claim::ClaimStatus;
 use entity::id::{MemberId, TaskId};
 use entity::qualification::QualificationKind;
+use entity::task;
 use uuid::Uuid;
 
 use super::codes::Codes;
@@ -49,7 +50,9 @@ pub(super) struct Standing {
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     pub(super) wish: Wish,
-    pub(super) region: String,
+    /// As stored, with its skills as they were asked for, in order of code.
+    pub(super) row: task::Model,
+    pub(super) skills: Vec<String>,
     pub(super) slots: u32,
     pub(super) taken: u32,
     pub(super) until: DateTime<Utc>,
@@ -178,7 +181,8 @@ impl District {
         let group = sealed.and_then(|sealed| open_special_group(keys, sealed).ok());
         let open = Open {
             wish,
-            region: row.region_code.clone(),
+            row: row.clone(),
+            skills: facts.skills.clone(),
             slots: count(row.slots),
             taken: count(row.taken),
             until: row.window_until,

@@ -11,7 +11,7 @@ use entity::{availability, member, member_skill, task_hazard, task_skill, wish};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
-    QuerySelect as _, RelationDef,
+    QueryOrder as _, QuerySelect as _, RelationDef,
 };
 
 use crate::matching::score::DaySpan;
@@ -72,24 +72,11 @@ pub(super) struct ClaimRow {
 /// A task that may be claimed.
 #[derive(Clone, Debug)]
 pub(super) struct TaskFacts {
-    pub(super) row: TaskRow,
+    pub(super) row: task::Model,
+    /// In order of code.
     pub(super) skills: Vec<String>,
     pub(super) hazards: Vec<String>,
     pub(super) wish: Option<WishRow>,
-}
-
-#[derive(Clone, Debug, FromQueryResult)]
-pub(super) struct TaskRow {
-    pub(super) id: TaskId,
-    pub(super) region_code: String,
-    pub(super) slots: i32,
-    pub(super) taken: i32,
-    pub(super) window_from: DateTime<Utc>,
-    pub(super) window_until: DateTime<Utc>,
-    pub(super) lat: Option<f64>,
-    pub(super) lon: Option<f64>,
-    pub(super) priority: i32,
-    pub(super) created_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, FromQueryResult)]
@@ -245,30 +232,14 @@ pub(super) async fn tasks(
 ) -> Result<Vec<TaskFacts>, DbErr> {
     use task::Column;
     let alive = || alive(district, which, now);
-    let rows = task::Entity::find()
-        .select_only()
-        .columns([
-            Column::Id,
-            Column::RegionCode,
-            Column::Slots,
-            Column::Taken,
-            Column::WindowFrom,
-            Column::WindowUntil,
-            Column::Lat,
-            Column::Lon,
-            Column::Priority,
-            Column::CreatedAt,
-        ])
-        .filter(alive())
-        .into_model::<TaskRow>()
-        .all(db)
-        .await?;
+    let rows = task::Entity::find().filter(alive()).all(db).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let ids = || Query::select().column(Column::Id).from(task::Entity).cond_where(alive()).take();
     let mut skills: HashMap<TaskId, Vec<String>> = HashMap::new();
-    for row in task_skill::Entity::find().filter(task_skill::Column::TaskId.in_subquery(ids())).all(db).await? {
+    let asked = task_skill::Entity::find().filter(task_skill::Column::TaskId.in_subquery(ids()));
+    for row in asked.order_by_asc(task_skill::Column::Skill).all(db).await? {
         skills.entry(row.task_id).or_default().push(row.skill);
     }
     let mut hazards: HashMap<TaskId, Vec<String>> = HashMap::new();
