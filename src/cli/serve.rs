@@ -52,16 +52,23 @@ pub(crate) async fn serve(state: AppState, ready: impl Fn(&str)) -> Result<(), C
     let server = server.run();
     let stopping = actix_web::rt::spawn(stop_on_signal(server.handle())?);
     let comparing = actix_web::rt::spawn(follow_clock(state.clone()));
-    actix_web::rt::spawn(crate::taxonomy::warm(state.clone()));
-    let (matching, db) = (state.matching.clone(), state.db.clone());
-    actix_web::rt::spawn(async move { matching.warm(&db).await });
+    let warming = actix_web::rt::spawn(warm(state.clone()));
     let jobs = jobs::start(&state, jobs::JOBS);
     let outcome = server.await;
     jobs.stop().await;
     comparing.abort();
+    warming.abort();
+    // What it held is given back while there is a runtime to take it.
+    let _ = warming.await;
     stopping.abort();
     tracing::info!("stopped");
     Ok(outcome?)
+}
+
+/// Makes ready what a first caller would wait for.
+async fn warm(state: AppState) {
+    crate::taxonomy::warm(state.clone()).await;
+    state.matching.warm(&state.db).await;
 }
 
 /// The first signal stops gracefully, the second at once.
