@@ -96,6 +96,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::service_record::routes);
     config.configure(crate::statement::routes);
     config.configure(crate::task::route::routes);
+    config.configure(crate::taxonomy::routes);
     config.configure(crate::wish::route::routes);
 }
 

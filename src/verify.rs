@@ -74,6 +74,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
         crate::redemption::settlement::verify::CHECKS,
         crate::service_record::verify::CHECKS,
         crate::task::verify::CHECKS,
+        crate::taxonomy::verify::CHECKS,
         crate::wish::verify::CHECKS,
     ]
     .into_iter()

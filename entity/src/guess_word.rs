@@ -38,7 +38,7 @@ pub struct Model {
     /// Of the list that `kind` names.
     #[sea_orm(column_type = "Text")]
     pub code: String,
-    /// -100 to 100, not 0: below 0 it speaks against.
+    /// 1 to 100.
     pub weight: i16,
 }
 

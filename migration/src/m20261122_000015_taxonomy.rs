@@ -54,7 +54,7 @@ const UP: &[&str] = &[
     word $TEXT $BYTEWISE NOT NULL,
     kind $TEXT NOT NULL CHECK (kind IN ('skill', 'domain')),
     code $TEXT NOT NULL,
-    weight $SMALL NOT NULL CHECK (weight BETWEEN -100 AND 100 AND weight <> 0),
+    weight $SMALL NOT NULL CHECK (weight BETWEEN 1 AND 100),
     CONSTRAINT guess_word_once UNIQUE (word, kind, code)
 ) $CLUSTERED",
     "CREATE TABLE guess_version (
@@ -130,12 +130,16 @@ async fn unwatch(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 async fn seed_words(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    const HALF: usize = 0x8000_0000_0000_0000;
+    let hyphenated = |place: usize| format!("'00000000-0000-7000-8000-{place:012x}'");
+    let sqlite = manager.get_database_backend() == DbBackend::Sqlite;
     let mut rows = Vec::new();
     for (place, line) in WORDS.lines().skip(1).enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let [word, kind, code, weight] = cells[..] else { return Err(DbErr::Migration(line.to_owned())) };
         // Version 7 at the beginning of time: seeded words come first and are the same everywhere.
-        rows.push(format!("('00000000-0000-7000-8000-{place:012x}', '{word}', '{kind}', '{code}', {weight})"));
+        let id = if sqlite { format!("X'0000000000007000{:016x}'", HALF + place) } else { hyphenated(place) };
+        rows.push(format!("({id}, '{word}', '{kind}', '{code}', {weight})"));
     }
     for part in rows.chunks(WORDS_AT_ONCE) {
         let statement = format!("INSERT INTO guess_word (id, word, kind, code, weight) VALUES {}", part.join(", "));

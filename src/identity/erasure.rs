@@ -24,6 +24,7 @@ use super::error::IdentityError;
 use super::session::{self, Holder};
 use crate::audit::{self, Actor, AuditEvent};
 use crate::photo;
+use crate::taxonomy;
 
 /// What a wish of an erased person says instead of its own words.
 const ERASED_TITLE: &str = "（已注销）";
@@ -132,6 +133,7 @@ async fn forget_rows(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbEr
     availability::Entity::delete_many().filter(availability::Column::MemberId.eq(id)).exec(db).await?;
     inbox_message::Entity::delete_many().filter(inbox_message::Column::MemberId.eq(id)).exec(db).await?;
     photo::service::forget_member(db, id).await?;
+    taxonomy::qualification::forget(db, id).await?;
     let accounts = staff::Entity::update_many().filter(staff::Column::MemberId.eq(id));
     accounts.col_expr(staff::Column::MemberId, Expr::value(Option::<uuid::Uuid>::None)).exec(db).await?;
     Ok(())

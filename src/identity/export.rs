@@ -23,6 +23,8 @@ use super::profile::{self, Clarity, MemberView};
 use crate::crypto::Keys;
 use crate::http::decimal;
 use crate::notify::inbox::MessageView;
+use crate::taxonomy;
+use crate::taxonomy::view::QualificationView;
 
 /// Under which wishes keep the address they were given.
 const WISH_ADDRESS: &str = "wish.address";
@@ -44,6 +46,8 @@ pub struct Export {
     gifts: Vec<Value>,
     wishes: Vec<Value>,
     claims: Vec<Value>,
+    /// Licences, trainings and insurance.
+    qualifications: Vec<QualificationView>,
     service_records: Vec<Value>,
     /// Donations, events and household scores.
     merits: Vec<Value>,
@@ -88,6 +92,7 @@ pub async fn collect(
         gifts: gifts(db, id).await?,
         wishes: wishes(db, keys, id).await?,
         claims: claims(db, id).await?,
+        qualifications: taxonomy::qualification::of(db, keys, id, true, now.date_naive()).await?,
         service_records: records(db, id).await?,
         merits: crate::merit::exported(db, id).await?,
         photos: crate::photo::service::exported(db, id).await?,

@@ -17,9 +17,10 @@ use super::hours::{Availability, overlapping};
 use super::sealed::{Home, seal_home};
 use crate::crypto::Keys;
 use crate::db::insert_all;
-use crate::http::{FieldError, Line};
+use crate::http::Line;
 use crate::region::{self, RegionCode};
 use crate::setting::{self, Number};
+use crate::taxonomy;
 
 /// Younger people may not volunteer on their own word.
 pub const LEAST_AGE: Number = Number::new("volunteer.least_age", 16, 0..=100);
@@ -40,8 +41,8 @@ pub struct ChangeProfile {
     #[validate(nested)]
     pub home: Option<HomeGiven>,
     /// Codes of the list `skill`; they take the place of all before.
-    #[validate(length(max = 32))]
-    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
+    #[validate(length(max = 50))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
     pub skills: Option<Vec<Line<32>>>,
     /// They take the place of all before.
     #[validate(length(max = 50), nested)]
@@ -81,8 +82,8 @@ pub struct HomeGiven {
 pub struct BecomeVolunteer {
     /// Codes of the list `skill`.
     #[serde(default)]
-    #[validate(length(max = 32))]
-    #[schema(value_type = Vec<String>, max_items = 32)]
+    #[validate(length(max = 50))]
+    #[schema(value_type = Vec<String>, max_items = 50)]
     pub skills: Vec<Line<32>>,
     #[serde(default)]
     #[validate(length(max = 50), nested)]
@@ -294,19 +295,13 @@ fn not_to_come(year: i32, now: DateTime<Utc>) -> Result<i32, IdentityError> {
 }
 
 async fn set_skills(db: &impl ConnectionTrait, id: MemberId, skills: &[Line<32>]) -> Result<(), IdentityError> {
-    let mut codes: Vec<String> = skills.iter().map(ToString::to_string).collect();
-    let errors: Vec<_> = region::unknown_codes(db, "skill", &codes)
-        .await?
-        .into_iter()
-        .map(|at| FieldError::new(format!("skills[{at}]"), "invalid").saying("没有这个技能代码，请从技能列表中选择"))
-        .collect();
-    if !errors.is_empty() {
-        return Err(IdentityError::Fields(errors));
+    let codes: Vec<String> = skills.iter().map(ToString::to_string).collect();
+    let given = taxonomy::given(db, "skill", &codes).await?;
+    if !given.refused.is_empty() {
+        return Err(IdentityError::Fields(given.faults("skills", "技能")));
     }
     member_skill::Entity::delete_many().filter(member_skill::Column::MemberId.eq(id)).exec(db).await?;
-    codes.sort_unstable();
-    codes.dedup();
-    let rows = codes.into_iter().map(|code| member_skill::ActiveModel { member_id: Set(id), skill: Set(code) });
+    let rows = given.codes.into_iter().map(|code| member_skill::ActiveModel { member_id: Set(id), skill: Set(code) });
     insert_all(db, rows).await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ use serde_json::json;
 use super::error::IdentityError;
 use super::me::find;
 use crate::audit::{self, Actor, AuditEvent};
+use crate::taxonomy;
 
 /// A phone that the caller has proved to have.
 #[derive(Clone)]
@@ -144,6 +145,7 @@ async fn take_over(
         move_volunteering(db, fresh.id, owner.id).await?;
     }
     move_consents(db, fresh.id, owner.id, now).await?;
+    taxonomy::qualification::follow(db, fresh.id, owner.id).await?;
     let row = member::ActiveModel {
         id: Set(owner.id),
         name: Set(owner.name.or_else(|| fresh.name.clone())),

@@ -8,42 +8,55 @@ use serde_json::json;
 
 use super::follow::task_moved;
 use crate::audit::{self, Actor, AuditEvent};
+use crate::calendar::Calendar;
 use crate::crypto::Keys;
 use crate::identity::{Clerk, Manager, Volunteer};
 use crate::notify::{self, Message};
 use crate::task::attendance::{self, Proof};
 use crate::task::claim::{self as claims, NewOffers};
+use crate::task::error::TaskError;
 use crate::task::notice;
 use crate::task::service::Moved;
+use crate::taxonomy;
 use crate::wish::error::WishError;
 
 /// A volunteer claims a task.
 ///
 /// # Errors
-/// As [`claims::claim`], and what the task's source says.
+/// As [`claims::claim`]; [`TaskError::NotQualified`]; and what the task's source says.
 pub async fn claim(
     db: &impl ConnectionTrait,
+    calendar: Calendar,
     volunteer: &Volunteer,
     task: TaskId,
     new: ClaimId,
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = claims::claim(db, volunteer, task, new, now).await?;
+    qualified(db, calendar, &moved).await?;
     tell(db, moved, notice::accepted, now).await
 }
 
 /// A manager offers a task.
 ///
 /// # Errors
-/// As [`claims::offer`].
+/// As [`claims::offer`]; [`TaskError::Invalid`] on `member_ids[n]` for who lacks what the task demands.
 pub async fn offer(
     db: &impl ConnectionTrait,
+    calendar: Calendar,
     manager: &Manager,
     task: TaskId,
     offers: &NewOffers,
     now: DateTime<Utc>,
 ) -> Result<Vec<claim::Model>, WishError> {
     let (task, made) = claims::offer(db, manager, task, offers, now).await?;
+    let (demand, day) = (taxonomy::demand_of(db, task.id).await?, calendar.day_of(task.window_until));
+    for (index, (member, _)) in offers.members.iter().enumerate().filter(|_| !demand.is_none()) {
+        if !demand.lacking(&taxonomy::standing_of(db, *member, day).await?, day).is_none() {
+            let detail = "缺少该任务要求的资质、培训、保险或年龄，请先登记资质，或换人";
+            return Err(TaskError::Invalid(format!("member_ids[{index}]"), detail).into());
+        }
+    }
     let told = made.iter().map(|claim| (claim.member_id, notice::offered(&task, claim)));
     notify::tell_all(db, told, now).await?;
     Ok(made)
@@ -52,15 +65,26 @@ pub async fn offer(
 /// A volunteer accepts an offer.
 ///
 /// # Errors
-/// As [`claims::accept`].
+/// As [`claims::accept`]; [`TaskError::NotQualified`].
 pub async fn accept(
     db: &impl ConnectionTrait,
+    calendar: Calendar,
     volunteer: &Volunteer,
     id: ClaimId,
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = claims::accept(db, volunteer, id, now).await?;
+    qualified(db, calendar, &moved).await?;
     tell(db, moved, notice::accepted, now).await
+}
+
+/// Nobody does what they are not qualified for, on the day on which it ends (志愿服务条例 art. 17).
+async fn qualified(db: &impl ConnectionTrait, calendar: Calendar, moved: &Moved) -> Result<(), WishError> {
+    let day = calendar.day_of(moved.task.window_until);
+    match taxonomy::shortfall(db, moved.task.id, moved.claim.member_id, day).await? {
+        Some(lacking) => Err(TaskError::NotQualified(lacking).into()),
+        None => Ok(()),
+    }
 }
 
 /// A volunteer withdraws.

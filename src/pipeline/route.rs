@@ -56,9 +56,9 @@ pub struct ClaimReason {
 async fn claim_task(state: State, id: PathId<TaskId>, call: Call<ClaimTask>) -> Result<HttpResponse, Problem> {
     let (volunteer, caller) = (call.caller.volunteer()?, call.caller.clone());
     let (_, once) = call.admit(task_exists(&state, &caller, *id)).await?;
-    let (task, new, now) = (*id, ClaimId::new(), state.clock.now());
+    let (task, new, now, calendar) = (*id, ClaimId::new(), state.clock.now(), state.calendar);
     answer(&state, once, StatusCode::CREATED, None, async move |txn| {
-        claims::claim(txn, &volunteer, task, new, now).await
+        claims::claim(txn, calendar, &volunteer, task, new, now).await
     })
     .await
 }
@@ -92,11 +92,11 @@ async fn offer_task(state: State, id: PathId<TaskId>, call: Call<OfferTask>) -> 
         members: members.into_iter().map(|member| (member, ClaimId::new())).collect(),
         expires_at: now.checked_add_signed(TimeDelta::minutes(body.expires_in_minutes)).unwrap_or(now),
     };
-    let task = *id;
+    let (task, calendar) = (*id, state.calendar);
     let event = AuditEvent::new(Actor::Staff(manager.id), "task.offer", "task", now);
     let event = event.of(task).in_region(&manager.region);
     let outcome = once.run(&state, StatusCode::CREATED, async move |txn: &Txn| {
-        let made = claims::offer(txn, &manager, task, &offers, now).await?;
+        let made = claims::offer(txn, calendar, &manager, task, &offers, now).await?;
         Ok::<_, WishError>(Listing::whole(made.into_iter().map(|claim| ClaimView::new(claim, None)).collect()))
     });
     let known = async || task::query::exists(state.db.lookup(), task).await;
@@ -110,8 +110,11 @@ async fn offer_task(state: State, id: PathId<TaskId>, call: Call<OfferTask>) -> 
 async fn accept_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimTask>) -> Result<HttpResponse, Problem> {
     let (volunteer, scope) = (call.caller.volunteer()?, call.caller.scope());
     let (_, once) = call.admit(exists(&state, &scope, *id)).await?;
-    let (id, now) = (*id, state.clock.now());
-    answer(&state, once, StatusCode::OK, None, async move |txn| claims::accept(txn, &volunteer, id, now).await).await
+    let (id, now, calendar) = (*id, state.clock.now(), state.calendar);
+    answer(&state, once, StatusCode::OK, None, async move |txn| {
+        claims::accept(txn, calendar, &volunteer, id, now).await
+    })
+    .await
 }
 
 /// Decline an offer, for whatever reason and without any penalty. For its volunteer.

@@ -1,4 +1,4 @@
-//! The tree from city to unit door, stations, and the coded lists: places and words that every room shares.
+//! The tree from city to unit door, and stations: places that every room shares.
 //!
 //! A region's code says where in the tree it lies, so a subtree is a range of codes ([`Subtree`]) and no query has to walk
 //! the tree. Who may see what in a subtree is decided in `identity`.
@@ -11,6 +11,6 @@ pub mod service;
 pub mod view;
 
 pub use code::{RegionCode, Subtree};
-pub use known::{region_exists, unknown_codes};
+pub use known::region_exists;
 pub use query::{after, containing, find};
 pub use route::routes;

@@ -1,21 +1,17 @@
 //! Reading regions, stations and coded lists. All of it is public.
 
-use entity::category::Category;
-use entity::code_item;
 use entity::id::StationId;
 use entity::region::{self, RegionLevel};
 use entity::station::{self, StationKind};
 use sea_orm::sea_query::{Expr, LikeExpr};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Iterable as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
 use super::code::RegionCode;
-use super::view::CodeView;
 use crate::http::{Line, Listing, Page, Problem};
 
 /// Which regions, in order of code.
@@ -113,32 +109,6 @@ pub async fn stations(db: &impl ConnectionTrait, query: &StationQuery) -> Result
 /// The database's.
 pub async fn station(db: &impl ConnectionTrait, id: StationId) -> Result<Option<station::Model>, DbErr> {
     station::Entity::find_by_id(id).one(db).await
-}
-
-/// A coded list in order of code; empty where there is none of this name. The points categories are those of the design,
-/// whatever codes a data set gives them.
-///
-/// # Errors
-/// The database's.
-pub async fn codes(db: &impl ConnectionTrait, list: &str) -> Result<Vec<CodeView>, DbErr> {
-    use code_item::Column;
-    if list == "category" {
-        return Ok(Category::iter().map(CodeView::category).collect());
-    }
-    let rows = code_item::Entity::find().filter(Column::List.eq(list)).order_by_asc(Column::Code).all(db).await?;
-    Ok(rows.into_iter().map(CodeView::from).collect())
-}
-
-/// The page of a coded list that is at hand in its order: after the code of the cursor.
-///
-/// # Errors
-/// 422 for a forged cursor.
-pub fn part(items: Vec<CodeView>, page: &Page) -> Result<Listing<CodeView>, Problem> {
-    let from = match page.after::<String>()? {
-        Some(last) => items.iter().position(|item| item.code == last).map_or(items.len(), |at| at + 1),
-        None => 0,
-    };
-    Ok(Listing::cut(items.into_iter().skip(from).collect(), page, |item| item.code.clone()))
 }
 
 /// `a > x OR (a = x AND b > y)`: the rows after a key of two columns.

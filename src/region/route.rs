@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::query::{self, RegionQuery, StationQuery};
 use super::service::{self, ChangeStation, NewStation, StationError};
-use super::view::{CodeView, RegionView, StationView};
+use super::view::{RegionView, StationView};
 use crate::app::State;
 use crate::http::{Call, Listing, Page, Params, PathCode, PathId, Problem};
 
@@ -19,8 +19,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(list_stations)
         .service(add_station)
         .service(get_station)
-        .service(change_station)
-        .service(list_codes);
+        .service(change_station);
 }
 
 /// Regions, in order of code.
@@ -114,20 +113,4 @@ async fn note_denied(
         state.db.write(async move |txn| service::denied(txn, actor, action, id, now).await).await?;
     }
     answer
-}
-
-/// A coded list: `category`, `skill`, `special_group` …
-#[utoipa::path(tag = "places", security(()), params(("list" = String, Path), Page),
-    responses((status = 200, body = Listing<CodeView>)))]
-#[get("/codes/{list}")]
-async fn list_codes(
-    state: State,
-    list: PathCode,
-    params: Params<Page>,
-) -> Result<web::Json<Listing<CodeView>>, Problem> {
-    let items = query::codes(state.db.lookup(), &list).await?;
-    if items.is_empty() {
-        return Err(Problem::not_found());
-    }
-    Ok(web::Json(query::part(items, &params.checked()?)?))
 }

@@ -1,10 +1,9 @@
 //! Places and lists as they are shown.
 
-use entity::category::Category;
 use entity::id::StationId;
 use entity::region::RegionLevel;
 use entity::station::StationKind;
-use entity::{code_item, region, station};
+use entity::{region, station};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -55,34 +54,5 @@ impl From<station::Model> for StationView {
             lon: row.lon,
             active: row.active,
         }
-    }
-}
-
-/// An item of a coded list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CodeView {
-    pub(super) code: String,
-    name: String,
-    parent: Option<String>,
-}
-
-impl CodeView {
-    /// A points category.
-    pub(super) fn category(category: Category) -> Self {
-        let (code, name) = match category {
-            Category::Neighbourly => ("neighbourly", "邻里互助"),
-            Category::Charity => ("charity", "慈善捐赠"),
-            Category::Safety => ("safety", "平安建设"),
-            Category::Culture => ("culture", "文化宣传"),
-            Category::Civility => ("civility", "文明创建"),
-            Category::Volunteering => ("volunteering", "志愿服务"),
-        };
-        Self { code: code.to_owned(), name: name.to_owned(), parent: None }
-    }
-}
-
-impl From<code_item::Model> for CodeView {
-    fn from(row: code_item::Model) -> Self {
-        Self { code: row.code, name: row.name, parent: row.parent }
     }
 }

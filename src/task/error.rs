@@ -37,6 +37,9 @@ pub enum TaskError {
     SecondPerson,
     #[error("不能认领自己发布的心愿，请由其他志愿者认领")]
     OwnWish,
+    /// What is lacking, and what to do.
+    #[error("{0}")]
+    NotQualified(String),
     #[error("{0}")]
     CheckIn(#[from] CheckInRefusal),
     /// Field and what is wrong with it.
@@ -117,6 +120,7 @@ impl From<TaskError> for Problem {
             | TaskError::TooEarlyToMiss
             | TaskError::Raced => Self::conflict("invalid_transition", detail),
             TaskError::SecondPerson | TaskError::OwnWish => Self::forbidden_as("second_person_required", detail),
+            TaskError::NotQualified(_) => Self::forbidden_as("not_qualified", detail),
             TaskError::CheckIn(_) => Self::unprocessable("check_in_rejected", detail),
             TaskError::Invalid(field, detail) => Self::invalid(field, "invalid", detail),
             TaskError::Record(cause) => cause.into(),

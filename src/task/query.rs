@@ -6,7 +6,7 @@ use entity::category::Category;
 use entity::claim::{self, ClaimStatus};
 use entity::id::{ClaimId, MemberId, TaskId};
 use entity::task::{self, TaskStatus};
-use entity::task_skill;
+use entity::{task_hazard, task_skill};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -24,6 +24,7 @@ use crate::http::{Instant, Line, Listing, Page, Problem};
 use crate::identity::{Caller, Scope};
 use crate::region::{RegionCode, Subtree};
 use crate::service_record;
+use crate::taxonomy;
 
 /// A point in a query: `LAT,LON` in degrees.
 #[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
@@ -64,6 +65,9 @@ pub struct TaskQuery {
     /// A code of the list `skill`.
     #[param(value_type = Option<String>, min_length = 1, max_length = 32)]
     pub skill: Option<Line<32>>,
+    /// A code of the list `domain`.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 32)]
+    pub domain: Option<Line<32>>,
     /// Windows that end after this instant.
     #[param(value_type = Option<String>, format = DateTime)]
     pub from: Option<Instant>,
@@ -91,7 +95,12 @@ pub async fn tasks(
     caller: &Caller,
     query: &TaskQuery,
 ) -> Result<Listing<TaskView>, Problem> {
-    let select = filtered(task::Entity::find().filter(sees(caller)), query);
+    // A merged code is taken as what it became, and past tasks that carry an old one are found too.
+    let skills = match &query.skill {
+        Some(skill) => taxonomy::equivalents(db, "skill", skill).await?,
+        None => Vec::new(),
+    };
+    let select = filtered(task::Entity::find().filter(sees(caller)), query, skills);
     let near = query.near.map(|Near(point)| point);
     let listing = match near {
         Some(near) => nearest_first(db, select, near, &query.page).await?,
@@ -103,9 +112,13 @@ pub async fn tasks(
         Caller::Staff(_) => Precision::Exact,
         Caller::Member(_) => Precision::Coarse,
     };
+    let hazards = hazards_of(db, listing.items.iter().map(|task| task.id)).await?;
+    let own = |codes: &[(TaskId, String)], task: TaskId| {
+        codes.iter().filter(|(id, _)| *id == task).map(|(_, code)| code.clone()).collect()
+    };
     Ok(listing.map(|task| {
-        let own = skills.iter().filter(|(id, _)| *id == task.id).map(|(_, skill)| skill.clone()).collect();
-        TaskView::new(task, own, precision, near)
+        let (skills, hazards) = (own(&skills, task.id), own(&hazards, task.id));
+        TaskView { hazards, ..TaskView::new(task, skills, precision, near) }
     }))
 }
 
@@ -121,7 +134,8 @@ pub async fn task(db: &impl ConnectionTrait, caller: &Caller, id: TaskId) -> Res
         Caller::Member(_) => Precision::Coarse,
     };
     let skills = skills_of(db, [id]).await?.into_iter().map(|(_, skill)| skill).collect();
-    Ok(TaskView::new(task, skills, precision, None))
+    let hazards = hazards_of(db, [id]).await?.into_iter().map(|(_, hazard)| hazard).collect();
+    Ok(TaskView { hazards, ..TaskView::new(task, skills, precision, None) })
 }
 
 /// The row of [`task()`].
@@ -164,7 +178,8 @@ fn claimed_by(member: MemberId) -> SimpleExpr {
     Expr::col((task::Entity, task::Column::Id)).in_subquery(claims)
 }
 
-fn filtered(mut select: Select<task::Entity>, query: &TaskQuery) -> Select<task::Entity> {
+/// `skills`: those that the skill asked for may stand as.
+fn filtered(mut select: Select<task::Entity>, query: &TaskQuery, skills: Vec<String>) -> Select<task::Entity> {
     if let Some(status) = query.status {
         select = select.filter(task::Column::Status.eq(status));
     }
@@ -174,13 +189,16 @@ fn filtered(mut select: Select<task::Entity>, query: &TaskQuery) -> Select<task:
     if let Some(category) = query.category {
         select = select.filter(task::Column::Category.eq(category));
     }
-    if let Some(skill) = &query.skill {
+    if !skills.is_empty() {
         let tasks = Query::select()
             .column(task_skill::Column::TaskId)
             .from(task_skill::Entity)
-            .and_where(task_skill::Column::Skill.eq(skill.as_str()))
+            .and_where(task_skill::Column::Skill.is_in(skills))
             .take();
         select = select.filter(task::Column::Id.in_subquery(tasks));
+    }
+    if let Some(domain) = &query.domain {
+        select = select.filter(task::Column::Domain.eq(domain.as_str()));
     }
     if let Some(from) = &query.from {
         select = select.filter(task::Column::WindowUntil.gt(**from));
@@ -261,6 +279,21 @@ async fn nearest_first(
     let mut rows: Vec<_> = rows.into_iter().filter_map(|task| Some((place_of(&task)?, task))).collect();
     rows.sort_unstable_by_key(|(place, _)| *place);
     Ok(Listing::cut(rows, page, |(place, _)| order.get(*place).copied()).map(|(_, task)| task))
+}
+
+/// The hazards of tasks, in order of code.
+async fn hazards_of(
+    db: &impl ConnectionTrait,
+    tasks: impl IntoIterator<Item = TaskId>,
+) -> Result<Vec<(TaskId, String)>, DbErr> {
+    task_hazard::Entity::find()
+        .select_only()
+        .columns([task_hazard::Column::TaskId, task_hazard::Column::Hazard])
+        .filter(task_hazard::Column::TaskId.is_in(tasks))
+        .order_by_asc(task_hazard::Column::Hazard)
+        .into_tuple()
+        .all(db)
+        .await
 }
 
 /// The skills of tasks, in order of code.

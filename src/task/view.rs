@@ -43,6 +43,10 @@ pub struct TaskView {
     pub category: Category,
     /// Codes of the list `skill`.
     pub skills: Vec<String>,
+    /// A code of the list `domain`.
+    pub domain: Option<String>,
+    /// Codes of the list `hazard`: only who has what they ask for can claim.
+    pub hazards: Vec<String>,
     pub slots: i32,
     /// Claims that hold a slot: `0..=slots`.
     pub taken: i32,
@@ -103,6 +107,8 @@ impl TaskView {
             body: task.body,
             category: task.category,
             skills,
+            domain: task.domain,
+            hazards: Vec::new(),
             slots: task.slots,
             taken: task.taken,
             window: WindowView { from: task.window_from, until: task.window_until },

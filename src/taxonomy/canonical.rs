@@ -31,9 +31,14 @@ impl Merged {
         now
     }
 
-    /// Whether nothing of the list was ever merged.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Every code that is now what `code` is, in order; `code` too.
+    pub fn equivalents(&self, code: &str) -> Vec<String> {
+        let now = self.canonical(code);
+        let mut same: Vec<String> = self.0.keys().filter(|old| self.canonical(old) == now).cloned().collect();
+        same.extend([now.to_owned(), code.to_owned()]);
+        same.sort_unstable();
+        same.dedup();
+        same
     }
 }
 

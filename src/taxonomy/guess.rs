@@ -28,7 +28,7 @@ pub struct Word {
     pub word: String,
     pub kind: WordKind,
     pub code: String,
-    /// -100 to 100.
+    /// 1 to 100.
     pub weight: i16,
 }
 
@@ -47,6 +47,17 @@ pub struct Guess {
     pub skills: Vec<String>,
     /// A code of the list `domain`.
     pub domain: Option<String>,
+}
+
+impl Guess {
+    /// What is guessed beside skills that were chosen: where there are some, the domain alone.
+    #[must_use]
+    pub fn beside(mut self, chosen: &[String]) -> Self {
+        if !chosen.is_empty() {
+            self.skills.clear();
+        }
+        self
+    }
 }
 
 impl WordList {
@@ -127,7 +138,6 @@ mod tests {
             word("漏水", Skill, "S06", 6),
             word("漏水", Skill, "S07", 3),
             word("WiFi", Skill, "S19", 8),
-            word("不用修", Skill, "S06", -20),
             word("老人", Domain, "养老", 10),
         ])
     }
@@ -145,7 +155,6 @@ mod tests {
         let list = list();
         assert_eq!(guess("", &list), Guess::default());
         assert_eq!(guess("今天天气很好", &list), Guess::default());
-        assert_eq!(guess("水龙头不用修了", &list), Guess::default());
         assert_eq!(guess("家里老人想剪头发", &WordList::default()), Guess::default());
     }
 

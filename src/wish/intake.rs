@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::id::{MemberId, StaffId, TaskId, WishId};
 use entity::wish::{self, WishStatus};
-use entity::{member, wish_skill};
+use entity::{member, wish_hazard, wish_skill};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
 use super::domain::{WishStep, due_at, window_of};
 use super::error::WishError;
+use super::guessing;
 use super::notice;
 use super::round::{NewRound, open_round};
 use super::service::{allowed, find, limits, other_than, skills_of, step, window_fault};
@@ -21,6 +22,10 @@ use crate::notify;
 use crate::region::{self, RegionCode, Subtree};
 use crate::task::check::Point;
 use crate::task::service::Window;
+use crate::taxonomy::{self, Guess};
+
+/// What an item of the list `skill` is called.
+const SKILL: &str = "技能";
 
 /// A wish as somebody asks for it.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct NewWish {
     pub body: String,
     pub category: Category,
     pub skills: Vec<String>,
+    /// What title and body are taken to ask for.
+    pub guess: Guess,
     pub slots: i32,
     pub window: Window,
     pub place: Option<Point>,
@@ -47,9 +54,10 @@ pub struct NewWish {
 /// [`WishError::Invalid`] on `window`, `region_code` (unknown, of another district, outside the staff's subtree), `skills[n]`
 /// (unknown) and `requester_id` (nobody of the staff's subtree).
 pub async fn post(db: &impl ConnectionTrait, mut new: NewWish, now: DateTime<Utc>) -> Result<wish::Model, WishError> {
-    new.skills = each_once(new.skills);
+    let skills = taxonomy::given(db, "skill", &new.skills).await?;
     let mut refused: Vec<_> = window_fault(new.window, now).into_iter().collect();
-    refused.extend(unknown_skills(db, &new.skills).await?);
+    refused.extend(skills.faults("skills", SKILL));
+    new.skills = skills.codes;
     let region = match region_of(db, &new).await? {
         Ok(region) if refused.is_empty() => region,
         Ok(_) => return Err(WishError::Invalid(refused)),
@@ -94,6 +102,7 @@ pub async fn post(db: &impl ConnectionTrait, mut new: NewWish, now: DateTime<Utc
     };
     wish::Entity::insert(wish::ActiveModel::from(row.clone())).exec_without_returning(db).await?;
     set_skills(db, row.id, &new.skills).await?;
+    guessing::keep(db, row.id, new.guess.beside(&new.skills), now).await?;
     Ok(row)
 }
 
@@ -117,8 +126,13 @@ pub struct Review {
     pub decision: Decision,
     /// Instead of what the requester chose.
     pub category: Option<Category>,
-    /// Instead of what the requester chose.
+    /// Instead of what the requester chose, or of what was guessed.
     pub skills: Option<Vec<String>>,
+    /// Instead of what was guessed.
+    #[allow(clippy::option_option, reason = "null is none, absent takes the guess")]
+    pub domain: Option<Option<String>>,
+    /// What volunteers have to be ready for.
+    pub hazards: Vec<String>,
 }
 
 /// Publishes or rejects a submitted wish. `task` is the id of the task that publishing makes.
@@ -144,7 +158,8 @@ pub async fn review(
             wish
         }
         Decision::Publish { risk_notice, place_required, difficulty } => {
-            let (category, skills) = chosen(db, &found, review).await?;
+            let category = review.category.unwrap_or(found.category);
+            let Chosen { skills, domain, hazards } = chosen(db, &found, review).await?;
             if *place_required && found.lat.is_none() {
                 return Err(WishError::field("place_required", "invalid", "该心愿没有地点，不能要求到场定位"));
             }
@@ -160,9 +175,9 @@ pub async fn review(
                 priority: found.priority,
                 place_required: *place_required,
                 difficulty: *difficulty,
-                hazards: Vec::new(),
+                hazards,
             };
-            let wish = wish::Model { category, ..found };
+            let wish = wish::Model { category, domain, ..found };
             let wish = open_round(db, &wish, WishStep::Publish, round, now).await?;
             notify::tell(db, wish.requester_id, notice::published(&wish), now).await?;
             wish
@@ -172,19 +187,6 @@ pub async fn review(
         AuditEvent::new(Actor::Staff(manager.id), "wish.review", "wish", now).of(id).in_region(&wish.region_code);
     audit::record(db, event.with(json!({"status": wish.status}))).await?;
     Ok(wish)
-}
-
-fn each_once(mut skills: Vec<String>) -> Vec<String> {
-    skills.sort_unstable();
-    skills.dedup();
-    skills
-}
-
-async fn unknown_skills(db: &impl ConnectionTrait, skills: &[String]) -> Result<Vec<FieldError>, DbErr> {
-    let unknown = region::unknown_codes(db, "skill", skills).await?;
-    let fault =
-        |place| FieldError::new(format!("skills[{place}]"), "invalid").saying("没有这项技能，请从技能列表中选择");
-    Ok(unknown.into_iter().map(fault).collect())
 }
 
 /// Where the wish is: inside the requester's district, and inside the staff's subtree.
@@ -210,23 +212,63 @@ async fn region_of(db: &impl ConnectionTrait, new: &NewWish) -> Result<Result<Re
     Ok(if known { Ok(region.clone()) } else { Err(unknown()) })
 }
 
-/// Category and skills after the review; the skills are written where they changed.
-async fn chosen(
-    db: &impl ConnectionTrait,
-    found: &wish::Model,
-    review: &Review,
-) -> Result<(Category, Vec<String>), WishError> {
-    let category = review.category.unwrap_or(found.category);
-    let Some(skills) = review.skills.clone().map(each_once) else {
-        return Ok((category, skills_of(db, found.id).await?));
+/// What the review settles.
+struct Chosen {
+    skills: Vec<String>,
+    domain: Option<String>,
+    hazards: Vec<String>,
+}
+
+/// Skills, domain and hazards after the review, written to the wish: what staff gave; else the requester's skills; else the
+/// guess, as far as its codes may still be used.
+async fn chosen(db: &impl ConnectionTrait, found: &wish::Model, review: &Review) -> Result<Chosen, WishError> {
+    let mut refused = Vec::new();
+    let own = skills_of(db, found.id).await?;
+    let guess = guessing::usable(db, found.id).await?;
+    let skills = match &review.skills {
+        Some(given) => {
+            let given = taxonomy::given(db, "skill", given).await?;
+            refused.extend(given.faults("skills", SKILL));
+            given.codes
+        }
+        None if own.is_empty() => guess.skills,
+        None => own.clone(),
     };
-    let refused = unknown_skills(db, &skills).await?;
+    let domain = match &review.domain {
+        Some(Some(domain)) => {
+            let given = taxonomy::given(db, "domain", std::slice::from_ref(domain)).await?;
+            given.one("domain", "服务领域").map_err(|fault| refused.push(fault)).unwrap_or_default()
+        }
+        Some(None) => None,
+        None => guess.domain,
+    };
+    let hazards = taxonomy::given(db, "hazard", &review.hazards).await?;
+    refused.extend(hazards.faults("hazards", "危险类型"));
     if !refused.is_empty() {
         return Err(WishError::Invalid(refused));
     }
-    wish_skill::Entity::delete_many().filter(wish_skill::Column::WishId.eq(found.id)).exec(db).await?;
-    set_skills(db, found.id, &skills).await?;
-    Ok((category, skills))
+    if skills != own {
+        put_skills(db, found.id, &skills).await?;
+    }
+    put_hazards(db, found.id, &hazards.codes).await?;
+    Ok(Chosen { skills, domain, hazards: hazards.codes })
+}
+
+/// The skills of a wish from now on.
+pub(super) async fn put_skills(db: &impl ConnectionTrait, id: WishId, skills: &[String]) -> Result<(), DbErr> {
+    wish_skill::Entity::delete_many().filter(wish_skill::Column::WishId.eq(id)).exec(db).await?;
+    set_skills(db, id, skills).await
+}
+
+/// The hazards of a wish from now on.
+pub(super) async fn put_hazards(db: &impl ConnectionTrait, id: WishId, hazards: &[String]) -> Result<(), DbErr> {
+    wish_hazard::Entity::delete_many().filter(wish_hazard::Column::WishId.eq(id)).exec(db).await?;
+    let row = |hazard: &String| wish_hazard::ActiveModel { wish_id: Set(id), hazard: Set(hazard.clone()) };
+    let rows: Vec<_> = hazards.iter().map(row).collect();
+    if !rows.is_empty() {
+        wish_hazard::Entity::insert_many(rows).exec_without_returning(db).await?;
+    }
+    Ok(())
 }
 
 async fn set_skills(db: &impl ConnectionTrait, id: WishId, skills: &[String]) -> Result<(), DbErr> {

@@ -10,6 +10,7 @@
 pub mod domain;
 pub mod error;
 pub mod follow;
+mod guessing;
 pub mod intake;
 pub mod notice;
 pub mod outcome;

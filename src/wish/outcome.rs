@@ -5,11 +5,12 @@ use entity::id::{MemberId, TaskId, WishId};
 use entity::programme;
 use entity::wish::{self, WishStatus};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, EntityTrait as _};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait as _};
 use serde_json::json;
 
 use super::domain::{WishStep, due_at, next_window, window_of};
 use super::error::WishError;
+use super::intake::{put_hazards, put_skills};
 use super::notice;
 use super::round::{NewRound, open_round};
 use super::service::{allowed, find, hazards_of, limits, lock, other_than, own, skills_of, step, window_fault};
@@ -19,6 +20,7 @@ use crate::notify;
 use crate::points::programme_of;
 use crate::service_record;
 use crate::task::service::{self as tasks, Window};
+use crate::taxonomy;
 
 /// Who calls a wish off.
 #[derive(Clone, Debug)]
@@ -236,14 +238,29 @@ async fn again(
         Some(last) => tasks::find(db, last).await?,
         None => None,
     };
+    let (skills, hazards) = current(db, found.id).await?;
     Ok(NewRound {
         task,
         window,
-        skills: skills_of(db, found.id).await?,
-        hazards: hazards_of(db, found.id).await?,
+        skills,
+        hazards,
         risk_notice: found.risk_notice.clone(),
         priority: found.priority,
         place_required: last.as_ref().is_some_and(|last| last.place_required),
         difficulty: last.map_or(1, |last| last.difficulty),
     })
+}
+
+/// Skills and hazards of a wish that begins another round, as their codes are now.
+async fn current(db: &impl ConnectionTrait, id: WishId) -> Result<(Vec<String>, Vec<String>), DbErr> {
+    let (skills, hazards) = (skills_of(db, id).await?, hazards_of(db, id).await?);
+    let skills_now = taxonomy::canonical(db, "skill", &skills).await?;
+    let hazards_now = taxonomy::canonical(db, "hazard", &hazards).await?;
+    if skills_now != skills {
+        put_skills(db, id, &skills_now).await?;
+    }
+    if hazards_now != hazards {
+        put_hazards(db, id, &hazards_now).await?;
+    }
+    Ok((skills_now, hazards_now))
 }

@@ -1,11 +1,13 @@
 //! Reading wishes: who sees which and how much of it, filters, order, pages.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use entity::claim;
 use entity::id::{MemberId, WishId};
 use entity::member;
 use entity::wish::{self, WishStatus};
-use entity::wish_skill;
+use entity::{wish_hazard, wish_skill};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -17,7 +19,8 @@ use validator::Validate;
 
 use super::ADDRESS_PURPOSE;
 use super::error::WishError;
-use super::service::{find, skills_of};
+use super::guessing;
+use super::service::{find, hazards_of, skills_of};
 use super::view::{ContactView, HelperView, WishView};
 use crate::audit::{Actor, AuditEvent};
 use crate::crypto::Keys;
@@ -99,10 +102,44 @@ pub async fn wishes(
         Listing::cut(rows, &query.page, |wish| wish.id)
     };
     let skills = skills_of_all(db, &listing.items).await?;
+    let hazards = hazards_of_all(db, &listing.items).await?;
+    let mut guesses = match scope {
+        Scope::Member(_) => BTreeMap::new(),
+        Scope::Staff(_) | Scope::System => guessing::of(db, listing.items.iter().map(|wish| wish.id)).await?,
+    };
+    let own = |codes: &[(WishId, String)], wish: &wish::Model| {
+        codes.iter().filter(|(id, _)| *id == wish.id).map(|(_, code)| code.clone()).collect()
+    };
     Ok(listing.map(|wish| {
-        let own = skills.iter().filter(|(id, _)| *id == wish.id).map(|(_, skill)| skill.clone()).collect();
-        WishView::new(wish, own, now)
+        let (skills, hazards, guess) = (own(&skills, &wish), own(&hazards, &wish), guesses.remove(&wish.id));
+        WishView { hazards, guess, ..WishView::new(wish, skills, now) }
     }))
+}
+
+async fn hazards_of_all(db: &impl ConnectionTrait, wishes: &[wish::Model]) -> Result<Vec<(WishId, String)>, DbErr> {
+    wish_hazard::Entity::find()
+        .select_only()
+        .columns([wish_hazard::Column::WishId, wish_hazard::Column::Hazard])
+        .filter(wish_hazard::Column::WishId.is_in(wishes.iter().map(|wish| wish.id)))
+        .order_by_asc(wish_hazard::Column::Hazard)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// A wish with the codes that hang on it; the guess is the staff's to see.
+async fn coded(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    wish: &wish::Model,
+    now: DateTime<Utc>,
+) -> Result<WishView, DbErr> {
+    let mut view = WishView::new(wish.clone(), skills_of(db, wish.id).await?, now);
+    view.hazards = hazards_of(db, wish.id).await?;
+    if !matches!(scope, Scope::Member(_)) {
+        view.guess = guessing::of(db, [wish.id]).await?.remove(&wish.id);
+    }
+    Ok(view)
 }
 
 async fn skills_of_all(db: &impl ConnectionTrait, wishes: &[wish::Model]) -> Result<Vec<(WishId, String)>, DbErr> {
@@ -128,7 +165,7 @@ pub async fn wish(
     now: DateTime<Utc>,
 ) -> Result<(WishView, Option<AuditEvent>), WishError> {
     let wish = find(db, scope, id).await?;
-    let mut view = WishView::new(wish.clone(), skills_of(db, id).await?, now);
+    let mut view = coded(db, scope, &wish, now).await?;
     match scope {
         Scope::Member(member) if *member != wish.requester_id => {
             view.contact = Some(contact(db, keys, &wish).await?);
@@ -155,7 +192,7 @@ pub async fn changed(
     wish: wish::Model,
     now: DateTime<Utc>,
 ) -> Result<WishView, WishError> {
-    let mut view = WishView::new(wish.clone(), skills_of(db, wish.id).await?, now);
+    let mut view = coded(db, scope, &wish, now).await?;
     if matches!(scope, Scope::Member(member) if *member == wish.requester_id) {
         show_address(&mut view, keys, &wish);
     }

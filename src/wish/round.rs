@@ -65,6 +65,7 @@ pub(super) async fn open_round(
     let changes = wish::ActiveModel {
         task_id: Set(Some(round.task)),
         category: Set(found.category),
+        domain: Set(found.domain.clone()),
         window_from: Set(round.window.from),
         window_until: Set(round.window.until),
         risk_notice: Set(Some(risk_notice)),

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get, post, web};
 use entity::category::Category;
 use entity::id::{MemberId, TaskId, WishId};
 use entity::staff::Role;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
@@ -25,6 +25,7 @@ use crate::identity::{Caller, Scope};
 use crate::region::RegionCode;
 use crate::task::check::Point;
 use crate::task::service::Window;
+use crate::taxonomy;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -124,6 +125,7 @@ async fn post_wish(state: State, call: Call<PostWish>) -> Result<HttpResponse, P
         (None, Some(requester)) => requester,
         (None, None) => return Err(Problem::invalid("requester_id", "required", "请选择为哪位居民发布")),
     };
+    let guess = taxonomy::guess(&format!("{}\n{}", body.title, body.body), &*taxonomy::guesser(&state).await?);
     let address = body.place.as_ref().and_then(|place| place.address.as_ref());
     let new = NewWish {
         id: WishId::new(),
@@ -137,6 +139,7 @@ async fn post_wish(state: State, call: Call<PostWish>) -> Result<HttpResponse, P
         body: body.body.into_inner(),
         category: body.category,
         skills: body.skills.into_iter().map(Line::into_inner).collect(),
+        guess,
         slots: body.slots,
         window: body.window.into(),
         place: body.place.as_ref().map(|place| Point { lat: place.lat, lon: place.lon }),
@@ -154,9 +157,16 @@ pub enum ReviewDecision {
     Reject,
 }
 
+/// Tells `null` from absent.
+#[allow(clippy::option_option, reason = "null is none, absent takes the guess")]
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// A review.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::option_option, reason = "null is none, absent takes the guess")]
 pub struct ReviewWish {
     decision: ReviewDecision,
     /// What volunteers have to know; required to publish (志愿服务条例 art. 12).
@@ -165,10 +175,19 @@ pub struct ReviewWish {
     reason: Option<Line<200>>,
     /// Instead of the requester's choice.
     category: Option<Category>,
-    /// Instead of the requester's choice.
+    /// Instead of the requester's choice or of the guess; an empty list: none.
     #[validate(length(max = 20))]
     #[schema(max_items = 20)]
     skills: Option<Vec<Line<32>>>,
+    /// A code of the list `domain`, instead of the guess; null: none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Line<32>>)]
+    domain: Option<Option<Line<32>>>,
+    /// Codes of the list `hazard`: only who has what they ask for can claim (志愿服务条例 art. 17).
+    #[serde(default)]
+    #[validate(length(max = 10))]
+    #[schema(max_items = 10)]
+    hazards: Vec<Line<32>>,
     /// Check-in asks for the place beside the code.
     #[serde(default)]
     place_required: bool,
@@ -203,7 +222,9 @@ async fn review_wish(state: State, id: PathId<WishId>, call: Call<ReviewWish>) -
         }
     };
     let skills = body.skills.map(|skills| skills.into_iter().map(Line::into_inner).collect());
-    let review = Review { decision, category: body.category, skills };
+    let domain = body.domain.map(|domain| domain.map(Line::into_inner));
+    let hazards = body.hazards.into_iter().map(Line::into_inner).collect();
+    let review = Review { decision, category: body.category, skills, domain, hazards };
     let (id, task, now) = (*id, TaskId::new(), state.clock.now());
     change(&state, once, caller, (id, "wish.review"), async move |txn| {
         intake::review(txn, &manager, id, &review, task, now).await

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::task::view::WindowView;
+use crate::taxonomy::Guess;
 
 /// Where help is wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -50,6 +51,14 @@ pub struct WishView {
     pub category: Category,
     /// Codes of the list `skill`.
     pub skills: Vec<String>,
+    /// A code of the list `domain`, from publication on.
+    pub domain: Option<String>,
+    /// Codes of the list `hazard`, from publication on.
+    pub hazards: Vec<String>,
+    /// What the words are taken to ask for, for staff: what publishing takes unless they say otherwise. No skills are guessed
+    /// where the requester chose some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guess: Option<Guess>,
     pub slots: i32,
     /// Of the present round.
     pub window: WindowView,
@@ -96,6 +105,9 @@ impl WishView {
             body: wish.body,
             category: wish.category,
             skills,
+            domain: wish.domain,
+            hazards: Vec::new(),
+            guess: None,
             slots: wish.slots,
             window: WindowView { from: wish.window_from, until: wish.window_until },
             place,

@@ -34,6 +34,7 @@ mod service_record;
 mod simulate;
 mod statement;
 mod task;
+mod taxonomy;
 mod tenancy;
 mod trial;
 mod wish;

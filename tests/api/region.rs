@@ -121,7 +121,7 @@ both!(coded_lists_are_public, async |app| {
     };
     app.seed().insert(vec![skill("S02", "理发"), skill("S01", "电工")]).await;
     let skills = list(&app, "/api/v1/codes/skill").await;
-    assert_eq!(skills["items"][0], json!({"code": "S01", "name": "电工", "parent": null}));
+    assert_eq!(skills["items"][0], json!({"code": "S01", "name": "电工", "parent": null, "licence": false}));
     let categories = list(&app, "/api/v1/codes/category").await;
     assert_eq!(codes(&categories, "code"), ["neighbourly", "charity", "safety", "culture", "civility", "volunteering"]);
     app.get("/api/v1/codes/nonsense").await.expect_problem(404, "not_found");

@@ -21,6 +21,7 @@ use entity::region::RegionLevel;
 
 use crate::exchange::intervals::Intervals;
 use crate::exchange::table::Table;
+use crate::taxonomy::{self, LISTS, Merged};
 
 /// The programme that imported points belong to.
 pub(in super::super) const PROGRAMME: &str = "default";
@@ -55,6 +56,8 @@ pub(super) struct Known {
     pub(super) regions: HashMap<Box<str>, Region>,
     /// By list and code, and by list and name.
     codes: HashMap<Box<str>, HashMap<Box<str>, Box<str>>>,
+    /// By list, what staff have merged.
+    merged: HashMap<Box<str>, Merged>,
     pub(super) units: HashMap<Box<str>, UnitId>,
     pub(super) members: HashMap<Box<str>, Arc<Person>>,
     pub(super) phones: HashSet<Vec<u8>>,
@@ -129,6 +132,9 @@ impl Known {
     async fn load_codes(&mut self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
         for item in code_item::Entity::find().all(db).await? {
             self.add_code(&item.list, &item.code, &item.name);
+        }
+        for list in LISTS {
+            self.merged.insert(list.name.into(), taxonomy::merged(db, list.name).await?);
         }
         Ok(())
     }
@@ -318,11 +324,13 @@ impl Known {
         items.insert(code.into(), code.into());
     }
 
-    /// The code that `text`, code or name, has in `list`. A list that nothing is known of takes all.
+    /// The code that `text`, code or name, has in `list`; a merged one is taken as what it became. A list that nothing is known
+    /// of takes all.
     pub(super) fn code_in<'a>(&'a self, list: &str, text: &'a str) -> Option<&'a str> {
-        match self.codes.get(list) {
-            Some(items) => items.get(text).map(|code| &**code),
-            None => Some(text),
-        }
+        let code = match self.codes.get(list) {
+            Some(items) => &**items.get(text)?,
+            None => text,
+        };
+        Some(self.merged.get(list).map_or(code, |merged| merged.canonical(code)))
     }
 }

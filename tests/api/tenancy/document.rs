@@ -29,7 +29,10 @@ impl Described {
     pub(crate) fn address(&self, id: &str) -> String {
         let Some((head, rest)) = self.path.split_once('{') else { return self.path.clone() };
         let tail = rest.split_once('}').map_or("", |(_, tail)| tail);
-        format!("{head}{id}{}", tail.replace("{journal_id}", id).replace("{month}", "2026-11"))
+        format!(
+            "{head}{id}{}",
+            tail.replace("{journal_id}", id).replace("{month}", "2026-11").replace("{code}", "SK01")
+        )
     }
 
     pub(crate) fn has_id(&self) -> bool {

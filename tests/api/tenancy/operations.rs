@@ -58,6 +58,7 @@ const CLERK: Who = who(Members::None, CLERKS);
 const FIELD_STAFF: Who = who(Members::None, FIELD);
 const RESIDENT_OR_FIELD_STAFF: Who = who(Members::Complete, FIELD);
 const MANAGER: Who = who(Members::None, MANAGERS);
+const ADMIN: Who = who(Members::None, &[Role::Admin]);
 const MANAGER_OR_AUDITOR: Who = who(Members::None, BOOKS);
 const MEMBER_OR_CLERK: Who = who(Members::Any, CLERKS);
 const RESIDENT_OR_CLERK: Who = who(Members::Complete, CLERKS);
@@ -143,6 +144,8 @@ pub(crate) enum On {
     Region,
     /// A coded list, by its name: everyone.
     CodeList,
+    /// A word of the guess: everybody who is let in.
+    GuessWord,
     /// A kind of consent, by its name: every member.
     ConsentKind,
     /// A seal, by its number: everyone.
@@ -173,6 +176,7 @@ impl On {
             Self::Nothing => return String::new(),
             Self::Region | Self::RegionInSubtree => return plot.region.to_owned(),
             Self::CodeList => return "skill".to_owned(),
+            Self::GuessWord => return "00000000-0000-7000-8000-000000000000".to_owned(),
             Self::ConsentKind => return "boards".to_owned(),
             Self::Seal => return "1".to_owned(),
             Self::Month => return "2026-11".to_owned(),
@@ -205,8 +209,8 @@ impl On {
 
     /// For everybody who is let in.
     fn is_common(self) -> bool {
-        use On::{CodeList, ConsentKind, Goods, Month, Nothing, Region, Seal, Station};
-        matches!(self, Nothing | Goods | Station | Region | CodeList | ConsentKind | Seal | Month)
+        use On::{CodeList, ConsentKind, Goods, GuessWord, Month, Nothing, Region, Seal, Station};
+        matches!(self, Nothing | Goods | Station | Region | CodeList | GuessWord | ConsentKind | Seal | Month)
     }
 
     pub(crate) fn reach(self, caller: &Caller, plot: &Plot) -> Reach {
@@ -310,11 +314,41 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     // Members, for staff.
     get("GET /members", STAFF, On::Nothing),
     get("GET /members/{}", CALLERS, On::Member),
+    get("GET /me/qualifications", MEMBERS, On::Nothing),
+    get("GET /members/{}/qualifications", CALLERS, On::Member),
+    send(
+        "POST /members/{}/qualifications",
+        MANAGER,
+        On::Member,
+        |_| json!({"kind": "licence", "code": "SK01", "valid_until": "2099-12-31", "reference": "T130302199001011234"}),
+    ),
+    get("DELETE /members/{}/qualifications/{kind}/{code}", MANAGER, On::Member),
     send("POST /members/{}/disclosure", STAFF, On::Member, |_| json!({"reason": "电话核对"})),
     // Places and lists.
     get("GET /regions", EVERYONE, On::Nothing),
     get("GET /regions/{}", EVERYONE, On::Region),
     get("GET /codes/{}", EVERYONE, On::CodeList),
+    send(
+        "POST /codes/{}",
+        ADMIN,
+        On::CodeList,
+        |_| json!({"code": "SK90", "name": "量血压", "parent": "SK01", "licence": true}),
+    ),
+    get("GET /codes/{}/{code}", EVERYONE, On::CodeList),
+    send("PATCH /codes/{}/{code}", ADMIN, On::CodeList, |_| json!({"name": "水电", "parent": null, "licence": false})),
+    send("POST /codes/{}/{code}/retirement", ADMIN, On::CodeList, nothing),
+    get("DELETE /codes/{}/{code}/retirement", ADMIN, On::CodeList),
+    send("POST /codes/{}/{code}/merge", ADMIN, On::CodeList, |_| json!({"into": "SK02"})),
+    get("DELETE /codes/{}/{code}/merge", ADMIN, On::CodeList),
+    get("GET /guess-words", STAFF, On::Nothing),
+    send(
+        "POST /guess-words",
+        ADMIN,
+        On::Nothing,
+        |_| json!({"word": "水龙头", "kind": "skill", "code": "SK01", "weight": 10}),
+    ),
+    get("DELETE /guess-words/{}", ADMIN, On::GuessWord),
+    get("GET /guess", STAFF, On::Nothing),
     get("GET /stations", EVERYONE, On::Nothing),
     get("GET /stations/{}", EVERYONE, On::Station),
     send("POST /stations", MANAGER, On::Nothing, |world| {
@@ -592,7 +626,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     send("POST /wishes/{}/review", MANAGER, On::Wish, |_| {
         json!({"decision": "publish", "risk_notice": "注意用电安全", "reason": "无", "category": "neighbourly", "skills": ["SK01"],
-            "place_required": false})
+            "domain": null, "hazards": ["H02"], "place_required": false})
     }),
     send("POST /wishes/{}/cancellation", RESIDENT_OR_MANAGER, On::OwnWish, reason),
     send("POST /wishes/{}/confirmation", RESIDENTS, On::OwnWish, |_| json!({"rating": 5, "comment": "谢谢"})),

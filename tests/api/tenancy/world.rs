@@ -204,14 +204,14 @@ async fn points(app: &TestApp, plots: &[Plot]) {
 
 /// A skill and a unit, for bodies to name.
 async fn lists(app: &TestApp) -> UnitId {
-    let skill = code_item::ActiveModel {
+    let skill = |code: &str| code_item::ActiveModel {
         list: Set("skill".to_owned()),
-        code: Set("SK01".to_owned()),
+        code: Set(code.to_owned()),
         name: Set("水电维修".to_owned()),
         parent: Set(None),
         ..Default::default()
     };
-    app.seed().insert(vec![skill]).await;
+    app.seed().insert(vec![skill("SK01"), skill("SK02")]).await;
     let unit = UnitId::new();
     let row = unit::ActiveModel {
         id: Set(unit),
