@@ -50,7 +50,7 @@ pub async fn offer(
     now: DateTime<Utc>,
 ) -> Result<Vec<claim::Model>, WishError> {
     let (task, made) = claims::offer(db, manager, task, offers, now).await?;
-    let (demand, day) = (taxonomy::demand_of(db, task.id).await?, calendar.day_of(task.window_until));
+    let (demand, day) = (taxonomy::demand_of(db, task.id).await?, taxonomy::last_day(calendar, task.window_until));
     for (index, (member, _)) in offers.members.iter().enumerate().filter(|_| !demand.is_none()) {
         if !demand.lacking(&taxonomy::standing_of(db, *member, day).await?, day).is_none() {
             let detail = "缺少该任务要求的资质、培训、保险或年龄，请先登记资质，或换人";
@@ -80,7 +80,7 @@ pub async fn accept(
 
 /// Nobody does what they are not qualified for, on the day on which it ends (志愿服务条例 art. 17).
 async fn qualified(db: &impl ConnectionTrait, calendar: Calendar, moved: &Moved) -> Result<(), WishError> {
-    let day = calendar.day_of(moved.task.window_until);
+    let day = taxonomy::last_day(calendar, moved.task.window_until);
     match taxonomy::shortfall(db, moved.task.id, moved.claim.member_id, day).await? {
         Some(lacking) => Err(TaskError::NotQualified(lacking).into()),
         None => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use entity::code_item::{self, Column};
 use entity::id::{MemberId, TaskId};
 use entity::qualification::QualificationKind;
@@ -12,6 +12,8 @@ use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
 };
 
+use crate::calendar::Calendar;
+
 /// What somebody must have to do a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
@@ -20,7 +22,7 @@ pub struct Demand {
     pub insurance: bool,
     /// In full years.
     pub min_age: Option<i16>,
-    /// Skills that need a licence, where the task asks for no skill without one; one of them is enough.
+    /// Skills that need a licence; all of them.
     pub licences: Vec<String>,
 }
 
@@ -36,7 +38,6 @@ impl Demand {
     /// Of hazards and of all skills of one task.
     pub fn of<'a>(items: impl IntoIterator<Item = &'a code_item::Model>) -> Self {
         let mut demand = Self::default();
-        let mut anybody = false;
         for item in items {
             if item.list == "hazard" {
                 demand.trainings.extend(item.training.clone());
@@ -44,12 +45,7 @@ impl Demand {
                 demand.min_age = demand.min_age.max(item.min_age);
             } else if item.licence {
                 demand.licences.push(item.code.clone());
-            } else {
-                anybody = true;
             }
-        }
-        if anybody {
-            demand.licences.clear();
         }
         demand.trainings.sort_unstable();
         demand.trainings.dedup();
@@ -67,22 +63,26 @@ impl Demand {
     /// is not.
     pub fn lacking(&self, standing: &Standing, day: NaiveDate) -> Lacking {
         let has = |kind, code: &str| standing.qualifications.contains(&(kind, code.to_owned()));
-        let licensed =
-            self.licences.is_empty() || self.licences.iter().any(|code| has(QualificationKind::Licence, code));
+        let without = |kind, codes: &[String]| codes.iter().filter(|code| !has(kind, code)).cloned().collect();
         let insured = standing.qualifications.iter().any(|(kind, _)| *kind == QualificationKind::Insurance);
         Lacking {
-            trainings: self.trainings.iter().filter(|code| !has(QualificationKind::Training, code)).cloned().collect(),
+            trainings: without(QualificationKind::Training, &self.trainings),
             insurance: self.insurance && !insured,
             min_age: self.min_age.filter(|least| {
                 standing.birth_year.is_none_or(|year| day.year().saturating_sub(year) < i32::from(*least))
             }),
-            licences: if licensed { Vec::new() } else { self.licences.clone() },
+            licences: without(QualificationKind::Licence, &self.licences),
         }
     }
 }
 
 /// What somebody lacks: of the same shape as what is demanded.
 pub type Lacking = Demand;
+
+/// The local day on which work that ends at `until` ends: a window that ends with a midnight ends on the day before it.
+pub fn last_day(calendar: Calendar, until: DateTime<Utc>) -> NaiveDate {
+    calendar.day_of(until - TimeDelta::microseconds(1))
+}
 
 /// What a task demands.
 ///
@@ -151,10 +151,7 @@ async fn words(db: &impl ConnectionTrait, lacking: &Lacking) -> Result<String, D
         found.map_or_else(|| code.clone(), |item| item.name.clone())
     };
     let mut missing = Vec::new();
-    if !lacking.licences.is_empty() {
-        let names: Vec<_> = lacking.licences.iter().map(|code| name("skill", code)).collect();
-        missing.push(format!("“{}”的执业资格", names.join("”或“")));
-    }
+    missing.extend(lacking.licences.iter().map(|code| format!("“{}”的执业资格", name("skill", code))));
     missing.extend(lacking.trainings.iter().map(|code| format!("“{}”", name("training", code))));
     if lacking.insurance {
         missing.push("志愿者保险".to_owned());

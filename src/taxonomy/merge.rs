@@ -48,6 +48,10 @@ pub async fn merge(
     if list.parents == Some(list.name) && tree::load(db, list.name).await?.is_at_or_below(into, code) {
         return Err(refused("不能并入自己的下级，请先调整上下级，再合并"));
     }
+    if found.licence && !target.licence {
+        // What the law asks of one it asks of both, until staff say otherwise.
+        code_item::ActiveModel { licence: Set(true), ..target.into() }.update(db).await?;
+    }
     let row = code_item::ActiveModel { merged_into: Set(Some(into.to_owned())), ..found.into() };
     let row = row.update(db).await?;
     move_children(db, list, code, into).await?;

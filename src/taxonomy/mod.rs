@@ -26,7 +26,7 @@ mod word_route;
 mod words;
 
 pub use canonical::{Merged, canonical, merged};
-pub use demand::{Demand, Lacking, Standing, demand_of, shortfall, standing_of};
+pub use demand::{Demand, Lacking, Standing, demand_of, last_day, shortfall, standing_of};
 pub use given::{Given, Refusal, given};
 pub use guess::{Guess, Word, WordList, guess, weigh};
 pub use list::{LISTS, List};

@@ -43,7 +43,9 @@ impl Codes {
         let mut codes = Self { skills: merged("skill"), trainings: merged("training"), ..Self::default() };
         for row in &rows {
             match row.list.as_str() {
-                "skill" if row.licence => codes.licensed.push(codes.skills.canonical(&row.code).to_owned()),
+                "skill" if row.licence && row.merged_into.is_none() => {
+                    codes.licensed.push(codes.skills.canonical(&row.code).to_owned())
+                }
                 "special_group" => {
                     codes.groups.insert(row.code.clone(), row.priority);
                 }

@@ -5,7 +5,7 @@ use ::entity::{audit, member, qualification};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, Set};
 use serde_json::{Value, json};
 
-use super::{admin, merge, seed, skills};
+use super::{admin, code, merge, seed, skills};
 use crate::support::{FOREIGN, Member, TestApp};
 use crate::wish_stage::{Stage, claim, task, wish};
 
@@ -151,6 +151,7 @@ both!(a_skill_that_needs_a_licence_needs_it, async |app| {
     merge(&app, &admin, "skill", "S06", "S60").await.expect_status(200);
     let own = app.by(&stage.volunteer).get("/api/v1/me/qualifications").await.json();
     assert_eq!(own["items"][0]["code"], "S60");
+    assert_eq!(code(&app, "skill", "S60").await["licence"], true);
 });
 
 both!(of_two_qualifications_that_become_one_the_longer_stays, async |app| {
