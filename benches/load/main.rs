@@ -16,6 +16,7 @@
 
 mod compare;
 mod floor;
+mod gift;
 mod growth;
 mod pipeline;
 mod postgres;

@@ -63,11 +63,11 @@ pub(crate) async fn measure(
     database: Database,
     service: &Service,
     prepared: Prepared,
-    people: People,
+    people: Arc<People>,
     runner: &Runner,
 ) {
     let calls = Arc::new(Calls::new(service, prepared));
-    let (items, people) = (Arc::new(calls.items(&people)), Arc::new(people));
+    let items = Arc::new(calls.items(&people));
     for what in STEPS {
         let (mut at_floor, mut at_service) = (Turns::new(items.len()), Turns::new(items.len()));
         let floor = async || {

@@ -7,14 +7,17 @@ use crate::compare::{compare, memory, round, start};
 use crate::floor::postgres::{self, Connection};
 use crate::floor::runner::Runner;
 use crate::floor::{End, Round, Wares};
+use crate::gift;
 use crate::pipeline::{self, Prepared};
 use crate::service::Service;
+use crate::support::set::CITY;
 use crate::support::{Database, Place, number};
 
 type Connections = Arc<Vec<Arc<Connection>>>;
 
 pub(crate) async fn measure(place: &Place, prepared: Prepared, members: usize) {
     let database = Database::Postgres;
+    let admin = place.staff("load-c-admin", "admin", CITY);
     let url = postgres::copy(&place.url).await;
     let mut connections = Vec::new();
     for _ in 0..number("--clients", 32) {
@@ -30,7 +33,10 @@ pub(crate) async fn measure(place: &Place, prepared: Prepared, members: usize) {
     let grouped = async || groups(&connections[0], &hot).await;
     compare(database, "reserve_hot", grouped, async || service.reserve(true).await).await;
     let runner = Runner::postgres(&connections);
-    pipeline::measure(database, &service, prepared, postgres::people(&url).await, &runner).await;
+    let people = Arc::new(postgres::people(&url).await);
+    gift::allow(&server, &admin).await;
+    gift::measure(database, &service, &people, &runner).await;
+    pipeline::measure(database, &service, prepared, people, &runner).await;
     reads(&service, &url, &connections).await;
     memory(&server, database, "memory_after_load");
 }

@@ -9,11 +9,14 @@ use crate::compare::{compare, memory, round, start};
 use crate::floor::runner::Runner;
 use crate::floor::sqlite::{self, Job};
 use crate::floor::{Round, Wares};
+use crate::gift;
 use crate::pipeline::{self, Prepared};
 use crate::service::Service;
+use crate::support::set::CITY;
 use crate::support::{Database, Place};
 
 pub(crate) async fn measure(place: &Place, prepared: Prepared, members: usize) {
+    let admin = place.staff("load-c-admin", "admin", CITY);
     let file = sqlite::copy(&PathBuf::from(place.url.trim_start_matches("sqlite://")), place.dir.path());
     let server = start(place, Database::Sqlite).await;
     let service = Service::new(place, &server, members).await;
@@ -29,8 +32,10 @@ pub(crate) async fn measure(place: &Place, prepared: Prepared, members: usize) {
     let floor = async || asked(&pool, &counter).await;
     compare(Database::Sqlite, "reserve_pool_of_eight", floor, async || service.reserve(false).await).await;
     let writer = sqlite::writer(file.clone(), |conn, steps: Vec<_>| sqlite::run(conn, &steps));
-    let people = sqlite::people(&file);
-    pipeline::measure(Database::Sqlite, &service, prepared, people, &Runner::Sqlite(writer)).await;
+    let (people, runner) = (Arc::new(sqlite::people(&file)), Runner::Sqlite(writer));
+    gift::allow(&server, &admin).await;
+    gift::measure(Database::Sqlite, &service, &people, &runner).await;
+    pipeline::measure(Database::Sqlite, &service, prepared, people, &runner).await;
     reads(&service, &file).await;
     memory(&server, Database::Sqlite, "memory_after_load");
 }

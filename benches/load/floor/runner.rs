@@ -57,19 +57,19 @@ impl Runner {
     }
 }
 
-pub(super) fn must(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Step {
+pub(crate) fn must(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Step {
     Step { sql, values: values.into_iter().collect(), must: true }
 }
 
-pub(super) fn may(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Step {
+pub(crate) fn may(sql: &'static str, values: impl IntoIterator<Item = Value>) -> Step {
     Step { sql, values: values.into_iter().collect(), must: false }
 }
 
-pub(super) const fn id(id: Uuid) -> Value {
+pub(crate) const fn id(id: Uuid) -> Value {
     Value::Id(id)
 }
 
-pub(super) const fn time(time: DateTime<Utc>) -> Value {
+pub(crate) const fn time(time: DateTime<Utc>) -> Value {
     Value::Time(time)
 }
 

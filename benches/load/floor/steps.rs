@@ -260,7 +260,7 @@ fn audited(action: &str, kind: &str, object: Uuid, by: Uuid, now: DateTime<Utc>)
 }
 
 /// The answer kept under the caller's key.
-fn key(actor: String, now: DateTime<Utc>) -> Step {
+pub(crate) fn key(actor: String, now: DateTime<Utc>) -> Step {
     must(
         "INSERT INTO idempotency (actor, key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, 200, $4, $5) ON CONFLICT (actor, key) DO NOTHING",
         [
