@@ -10,11 +10,6 @@ const STEP_MS: i64 = 30_000;
 /// Journals of one transaction.
 const BATCH: u64 = 250_000;
 
-/// The month in the middle of the first hundred thousand journals.
-pub(super) fn statement() -> String {
-    "/api/v1/me/points/statements/2024-01".to_owned()
-}
-
 /// Adds the journals numbered `from` up to, not including, `to`.
 pub(super) async fn fill(place: &Place, from: u64, to: u64) {
     match place.url.strip_prefix("sqlite://") {
@@ -23,13 +18,14 @@ pub(super) async fn fill(place: &Place, from: u64, to: u64) {
     }
 }
 
-const SQLITE: [&str; 3] = [
+const SQLITE: [&str; 4] = [
     "INSERT INTO journal (id, programme, kind, source_kind, source_id, at, posted_at)
      SELECT unhex(id), 'default', 'grant', 'fill', unhex(id), at, at FROM filling",
     "INSERT INTO entry (journal_id, line, account_id, amount)
      SELECT unhex(f.id), l.line, CASE l.line WHEN 1 THEN p.account ELSE (SELECT id FROM account WHERE kind = 'issued') END,
          CASE l.line WHEN 1 THEN 100 ELSE -100 END
      FROM filling f JOIN payee p ON p.k = f.payee CROSS JOIN (SELECT 1 AS line UNION ALL SELECT 2) l",
+    "INSERT INTO unsealed (journal_id) SELECT unhex(id) FROM filling",
     "UPDATE balance SET balance = balance + 100 * s.n
      FROM (SELECT p.account, COUNT(*) AS n FROM filling f JOIN payee p ON p.k = f.payee GROUP BY p.account) s
      WHERE balance.account_id = s.account",
@@ -64,23 +60,41 @@ fn sqlite(file: &str, from: u64, to: u64) {
     }
 }
 
-const POSTGRES: [&str; 3] = [
+/// How many journals wait for their seal.
+pub(super) async fn waiting(place: &Place) -> i64 {
+    const COUNT: &str = "SELECT COUNT(*) FROM unsealed";
+    match place.url.strip_prefix("sqlite://") {
+        Some(file) => {
+            let conn = Connection::open(file).expect("the database");
+            conn.query_row(COUNT, [], |row| row.get(0)).expect("a count")
+        }
+        None => connect(&place.url).await.query_one(COUNT, &[]).await.expect("a count").get(0),
+    }
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the cluster");
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    client
+}
+
+const POSTGRES: [&str; 4] = [
     "INSERT INTO journal (id, programme, kind, source_kind, source_id, at, posted_at)
      SELECT id, 'default', 'grant', 'fill', id, at, at FROM filling",
     "INSERT INTO entry (journal_id, line, account_id, amount)
      SELECT f.id, l.line, CASE l.line WHEN 1 THEN p.account ELSE (SELECT id FROM account WHERE kind = 'issued') END,
          CASE l.line WHEN 1 THEN 100 ELSE -100 END
      FROM filling f JOIN payee p ON p.k = f.payee CROSS JOIN (VALUES (1), (2)) AS l (line) ORDER BY f.id, l.line",
+    "INSERT INTO unsealed (journal_id) SELECT id FROM filling",
     "UPDATE balance SET balance = balance + 100 * s.n
      FROM (SELECT p.account, COUNT(*) AS n FROM filling f JOIN payee p ON p.k = f.payee GROUP BY p.account) s
      WHERE balance.account_id = s.account",
 ];
 
 async fn postgres(url: &str, from: u64, to: u64) {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the cluster");
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
+    let client = connect(url).await;
     let run = async |sql: &str| client.batch_execute(sql).await.expect("the rows");
     run("SET synchronous_commit = off; SET work_mem = '256MB';
          CREATE TEMP TABLE payee AS SELECT row_number() OVER (ORDER BY id) AS k, id AS account FROM account WHERE kind = 'member'")
