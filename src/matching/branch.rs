@@ -21,10 +21,14 @@ impl Draft<'_> {
     pub(super) fn branch(&mut self) {
         let mut effort = EFFORT;
         let mut taken = vec![false; self.market.wish.len()];
-        self.taken.iter().flatten().for_each(|pair| taken[at(*pair)] = true);
+        for pair in self.taken.iter().flatten() {
+            taken[at(*pair)] = true;
+        }
         for pairs in self.parts().into_iter().filter(|pairs| pairs.len() <= MOST_PAIRS) {
             let mine: Vec<u32> = pairs.iter().copied().filter(|pair| taken[at(*pair)]).collect();
-            mine.iter().for_each(|pair| self.remove(*pair));
+            for pair in &mine {
+                self.remove(*pair);
+            }
             let best = mine.iter().map(|pair| self.score(*pair)).sum();
             let mut tree = Tree { draft: self, best, plan: mine, effort };
             tree.look(&pairs);
@@ -122,7 +126,9 @@ impl Tree<'_, '_> {
                 }
             }
         }
-        taken.iter().for_each(|pair| self.draft.remove(*pair));
+        for pair in &taken {
+            self.draft.remove(*pair);
+        }
         let worth = self.worth(&taken);
         if worth > self.best {
             (self.best, self.plan) = (worth, taken);

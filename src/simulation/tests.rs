@@ -46,7 +46,7 @@ fn request(
         place: Place::parse(COMMUNITIES[place]).unwrap(),
         skills: skill.iter().map(|skill| format!("S{skill}")).collect(),
         category: ["HZ", "ZY"][number % 2].to_owned(),
-        special_group: (number % 3 == 0).then(|| "A1".to_owned()),
+        special_group: number.is_multiple_of(3).then(|| "A1".to_owned()),
         needed,
         created,
         from,

@@ -177,7 +177,7 @@ impl Mapping {
 
     fn check(&self, spec: &TableSpec) -> Result<(), String> {
         let table = spec.table().map_err(|_| "no such table".to_owned())?;
-        if spec.file.is_some() == !spec.rows.is_empty() {
+        if spec.file.is_some() != spec.rows.is_empty() {
             return Err("either `file` with `columns`, or `rows`".to_owned());
         }
         if spec.file.as_ref().is_some_and(|file| file.contains(['/', '\\'])) {

@@ -110,7 +110,7 @@ fn what_cannot_be_is_named() {
         ("", "no [[table]]".to_owned()),
         ("x = 1\n", "x".to_owned()),
         ("[[table]]\ntable = \"stars\"\nrows = [{}]\n", "no such table".to_owned()),
-        (REGION, "".to_owned()),
+        (REGION, String::new()),
         (&format!("{REGION}rows = [{{ code = \"1\" }}]\n"), "either".to_owned()),
         (&format!("{REGION}columns = {{ colour = \"a\" }}\n"), "colour".to_owned()),
         (&format!("{REGION}encoding = \"klingon\"\ncolumns = {{ name = \"a\" }}\n"), "klingon".to_owned()),
@@ -129,7 +129,7 @@ fn what_cannot_be_is_named() {
     ] {
         match Mapping::parse("m.toml", mapping) {
             Err(error @ MappingError::Wrong { .. }) => {
-                assert!(error.to_string().contains(&named), "{mapping}: {error}")
+                assert!(error.to_string().contains(&named), "{mapping}: {error}");
             }
             Err(error) => panic!("{mapping}: {error}"),
             Ok(_) => assert_eq!(mapping, REGION, "a table without columns reads nothing"),
