@@ -1,9 +1,9 @@
 //! The commands on claims, with what follows from them. Each is one transaction, told to both sides.
 
 use chrono::{DateTime, Utc};
-use entity::claim;
-use entity::id::{ClaimId, MemberId, ServiceRecordId, TaskId};
-use sea_orm::ConnectionTrait;
+use entity::id::{ClaimId, MemberId, ServiceRecordId, StaffId, TaskId};
+use entity::{claim, staff, task};
+use sea_orm::{ConnectionTrait, EntityTrait as _};
 use serde_json::json;
 
 use super::follow::task_moved;
@@ -15,8 +15,8 @@ use crate::notify::{self, Message};
 use crate::task::attendance::{self, Proof};
 use crate::task::claim::{self as claims, NewOffers};
 use crate::task::error::TaskError;
-use crate::task::notice;
-use crate::task::service::Moved;
+use crate::task::service::{self as tasks, Moved};
+use crate::task::{notice, offering};
 use crate::taxonomy;
 use crate::wish::error::WishError;
 
@@ -34,6 +34,7 @@ pub async fn claim(
 ) -> Result<claim::Model, WishError> {
     let moved = claims::claim(db, volunteer, task, new, now).await?;
     qualified(db, calendar, &moved).await?;
+    answered(db, &moved.task, &moved.claim, now).await?;
     tell(db, moved, notice::accepted, now).await
 }
 
@@ -75,7 +76,54 @@ pub async fn accept(
 ) -> Result<claim::Model, WishError> {
     let moved = claims::accept(db, volunteer, id, now).await?;
     qualified(db, calendar, &moved).await?;
+    answered(db, &moved.task, &moved.claim, now).await?;
     tell(db, moved, notice::accepted, now).await
+}
+
+/// A volunteer declines an offer: the next one may be asked.
+///
+/// # Errors
+/// As [`claims::decline`].
+pub async fn decline(
+    db: &impl ConnectionTrait,
+    member: MemberId,
+    id: ClaimId,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<claim::Model, WishError> {
+    let claim = claims::decline(db, member, id, reason, now).await?;
+    offering::look_again(db, claim.task_id, now).await?;
+    if claim.offered_by.is_some()
+        && let Some(task) = tasks::find(db, claim.task_id).await?
+    {
+        answered(db, &task, &claim, now).await?;
+    }
+    Ok(claim)
+}
+
+/// Tells the staff who offered, where they are a member, and lets the matcher's other offers go where the task is full.
+async fn answered(
+    db: &impl ConnectionTrait,
+    task: &task::Model,
+    claim: &claim::Model,
+    now: DateTime<Utc>,
+) -> Result<(), WishError> {
+    if let Some(staff) = claim.offered_by
+        && let Some(person) = staff_member(db, staff).await?
+    {
+        notify::tell(db, person, notice::answered(task, claim), now).await?;
+    }
+    if task.taken >= task.slots {
+        let rest = offering::lapse_rest(db, task.id, now).await?;
+        let told: Vec<_> = rest.iter().map(|claim| (claim.member_id, notice::filled(task, claim))).collect();
+        notify::tell_all(db, told, now).await?;
+    }
+    Ok(())
+}
+
+/// The person that a console account is.
+async fn staff_member(db: &impl ConnectionTrait, id: StaffId) -> Result<Option<MemberId>, WishError> {
+    Ok(staff::Entity::find_by_id(id).one(db).await?.and_then(|row| row.member_id))
 }
 
 /// Nobody does what they are not qualified for, on the day on which it ends (志愿服务条例 art. 17).
@@ -99,6 +147,7 @@ pub async fn withdraw(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = claims::withdraw(db, member, id, reason, now).await?;
+    offering::look_again(db, moved.task.id, now).await?;
     tell(db, moved, notice::withdrawn, now).await
 }
 
@@ -114,6 +163,7 @@ pub async fn miss(
     now: DateTime<Utc>,
 ) -> Result<claim::Model, WishError> {
     let moved = claims::miss(db, clerk, id, reason, now).await?;
+    offering::look_again(db, moved.task.id, now).await?;
     audit::record(db, by_staff(clerk, "claim.no_show", &moved.claim, now)).await?;
     tell(db, moved, notice::missed, now).await
 }

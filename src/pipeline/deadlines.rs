@@ -13,7 +13,7 @@ use crate::jobs::{JobError, Lease};
 use crate::notify;
 use crate::task::domain::ClaimStep;
 use crate::task::error::TaskError;
-use crate::task::notice;
+use crate::task::{notice, offering};
 use crate::task::service as tasks;
 use crate::task::sweep::{self, Due};
 use crate::wish::error::WishError;
@@ -60,6 +60,7 @@ async fn settle(txn: &Txn, due: &Due, record: ServiceRecordId, now: DateTime<Utc
     let Some(moved) = sweep::settle_due(txn, due, record, now).await? else {
         let title = tasks::find(txn, due.claim.task_id).await?.map(|task| task.title);
         let message = notice::lapsed(&title.unwrap_or_default(), &due.claim);
+        offering::look_again(txn, due.claim.task_id, now).await?;
         return Ok(notify::tell(txn, due.claim.member_id, message, now).await?);
     };
     let notice = if moved.step == ClaimStep::Miss { notice::missed } else { notice::checked_out };

@@ -126,7 +126,7 @@ async fn decline_claim(state: State, id: PathId<ClaimId>, call: Call<ClaimReason
     let (body, once) = call.admit(exists(&state, &scope, *id)).await?;
     let (id, now) = (*id, state.clock.now());
     answer(&state, once, StatusCode::OK, None, async move |txn| {
-        Ok(task::claim::decline(txn, member, id, body.reason.as_deref(), now).await?)
+        claims::decline(txn, member, id, body.reason.as_deref(), now).await
     })
     .await
 }
@@ -296,7 +296,7 @@ where
 {
     once.run(state, status, async move |txn: &Txn| {
         let claim = command(txn).await?;
-        Ok::<_, WishError>(ClaimView::new(claim, record))
+        Ok::<_, WishError>(task::query::explained(txn, claim, record).await?)
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! What volunteers are told about their claims.
 
-use entity::claim;
+use entity::claim::{self, ClaimStatus};
 use entity::task;
 
 use crate::notify::Message;
@@ -15,6 +15,27 @@ pub fn offered(task: &task::Model, claim: &claim::Model) -> Message {
 pub fn lapsed(title: &str, claim: &claim::Model) -> Message {
     let body = format!("“{title}”的服务邀请已过期，不影响任何记录；如仍有名额，您可以直接认领。");
     about("claim.lapsed", "服务邀请已过期", body, claim)
+}
+
+/// Others of the wave were faster.
+pub fn filled(task: &task::Model, claim: &claim::Model) -> Message {
+    let body = format!("“{}”名额已满，感谢您的热心；您无需答复，也不影响任何记录。", task.title);
+    about("claim.filled", "名额已满，感谢您的热心", body, claim)
+}
+
+/// Staff took the offer back.
+pub fn taken_back(title: &str, claim: &claim::Model) -> Message {
+    let body = format!("“{title}”的服务邀请已由工作人员撤回，您无需答复；如仍有名额，您可以直接认领。");
+    about("claim.taken_back", "服务邀请已撤回", body, claim)
+}
+
+/// For the staff who offered it, where they are a member.
+pub fn answered(task: &task::Model, claim: &claim::Model) -> Message {
+    let (title, done) = match claim.status {
+        ClaimStatus::Declined => ("派单被婉拒", "已婉拒，可另请他人"),
+        _ => ("派单已被接受", "已接单"),
+    };
+    about("claim.answered", title, format!("您派出的“{}”，志愿者{done}。", task.title), claim)
 }
 
 /// They claimed or accepted.

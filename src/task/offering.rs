@@ -11,7 +11,7 @@ use entity::claim::{self, ClaimStatus};
 use entity::id::{AssignmentId, ClaimId, MemberId, StaffId, TaskId};
 use entity::member;
 use entity::offer::{self, OfferSource};
-use entity::task;
+use entity::{task, task_asking};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{LockType, Query};
 use sea_orm::{
@@ -442,6 +442,19 @@ async fn lapse_where(
         .filter(which)
         .exec_with_returning(db)
         .await
+}
+
+/// Has the matcher look at a task soon: somebody said no, or a slot is free again. Nothing where it never asked for it.
+///
+/// # Errors
+/// The database's.
+pub async fn look_again(db: &impl ConnectionTrait, task: TaskId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    task_asking::Entity::update_many()
+        .set(task_asking::ActiveModel { look_at: Set(now), updated_at: Set(now), ..Default::default() })
+        .filter(task_asking::Column::TaskId.eq(task))
+        .exec(db)
+        .await
+        .map(drop)
 }
 
 /// What stands beside claims that the matcher offered.

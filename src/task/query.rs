@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use entity::category::Category;
 use entity::claim::{self, ClaimStatus};
-use entity::id::{ClaimId, MemberId, TaskId};
+use entity::id::{ClaimId, MemberId, ServiceRecordId, TaskId};
 use entity::task::{self, TaskStatus};
 use entity::{task_hazard, task_skill};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Query, SimpleExpr};
@@ -18,6 +18,7 @@ use validator::Validate;
 
 use super::check::Point;
 use super::error::TaskError;
+use super::offering;
 use super::service::has_open_claim;
 use super::view::{ClaimView, Precision, TaskView, coarse_metres};
 use crate::http::{Instant, Line, Listing, Page, Problem};
@@ -348,9 +349,11 @@ pub async fn claims(
     let rows = select.order_by_desc(claim::Column::Id).limit(query.page.limit() + 1).all(db).await?;
     let listing = Listing::cut(rows, &query.page, |claim| claim.id);
     let records = service_record::service::of_claims(db, listing.items.iter().map(|claim| claim.id)).await?;
+    let offers = offering::details(db, listing.items.iter().filter(|claim| was_offered(claim)).map(|claim| claim.id)).await?;
     Ok(listing.map(|claim| {
         let record = records.iter().find(|(id, _)| *id == claim.id).map(|(_, record)| *record);
-        ClaimView::new(claim, record)
+        let offer = offers.get(&claim.id);
+        ClaimView::new(claim, record).explained(offer)
     }))
 }
 
@@ -361,5 +364,23 @@ pub async fn claims(
 pub async fn claim(db: &impl ConnectionTrait, scope: &Scope, id: ClaimId) -> Result<ClaimView, TaskError> {
     let claim = super::claim::find(db, scope, id).await?;
     let record = service_record::service::of_claims(db, [id]).await?.into_iter().next().map(|(_, record)| record);
-    Ok(ClaimView::new(claim, record))
+    explained(db, claim, record).await.map_err(Into::into)
+}
+
+/// A claim with what the matcher knew when it asked, which costs a look only where somebody was asked.
+///
+/// # Errors
+/// The database's.
+pub async fn explained(
+    db: &impl ConnectionTrait,
+    claim: claim::Model,
+    record: Option<ServiceRecordId>,
+) -> Result<ClaimView, DbErr> {
+    let offers = offering::details(db, was_offered(&claim).then_some(claim.id)).await?;
+    let offer = offers.get(&claim.id);
+    Ok(ClaimView::new(claim, record).explained(offer))
+}
+
+fn was_offered(claim: &claim::Model) -> bool {
+    claim.offer_expires_at.is_some()
 }

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use entity::category::Category;
 use entity::claim::{self, CheckMeans, ClaimStatus};
-use entity::id::{ClaimId, MemberId, ServiceRecordId, StaffId, TaskId};
+use entity::id::{AssignmentId, ClaimId, MemberId, ServiceRecordId, StaffId, TaskId};
+use entity::offer::{self, OfferSource};
 use entity::task::{self, TaskSource, TaskStatus};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -135,10 +136,13 @@ pub struct ClaimView {
     pub status: ClaimStatus,
     /// The task's.
     pub window: WindowView,
-    /// Who offered it; none where the volunteer claimed by themselves.
+    /// Who offered it; none where the volunteer claimed by themselves, and where the matcher asked (see `offer`).
     pub offered_by: Option<StaffId>,
     /// An offer not answered by then lapses.
     pub offer_expires_at: Option<DateTime<Utc>>,
+    /// Why the matcher offered it to this volunteer; none where staff did by hand, or nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer: Option<OfferView>,
     pub accepted_at: Option<DateTime<Utc>>,
     pub checked_in_at: Option<DateTime<Utc>>,
     pub check_in_means: Option<CheckMeans>,
@@ -163,6 +167,7 @@ impl ClaimView {
             window: WindowView { from: claim.window_from, until: claim.window_until },
             offered_by: claim.offered_by,
             offer_expires_at: claim.offer_expires_at,
+            offer: None,
             accepted_at: claim.accepted_at,
             checked_in_at: claim.checked_in_at,
             check_in_means: claim.check_in_means,
@@ -174,6 +179,50 @@ impl ClaimView {
             created_at: claim.created_at,
             updated_at: claim.updated_at,
         }
+    }
+}
+
+impl ClaimView {
+    /// With what the matcher knew when it asked.
+    #[must_use]
+    pub fn explained(mut self, offer: Option<&offer::Model>) -> Self {
+        self.offer = offer.map(OfferView::from);
+        self
+    }
+}
+
+/// Why the matcher asked, as of then.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct OfferView {
+    pub source: OfferSource,
+    /// Those asked together have the same; 1 is the task's first.
+    pub wave: i32,
+    /// The plan it came from.
+    pub assignment_id: Option<AssignmentId>,
+    /// The sum of the factors.
+    pub score: i32,
+    pub factors: Vec<OfferFactor>,
+}
+
+/// Something that counted, or with `max` 0 only ordered what was equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OfferFactor {
+    pub name: String,
+    pub value: i64,
+    pub max: i64,
+}
+
+impl From<&offer::Model> for OfferView {
+    fn from(row: &offer::Model) -> Self {
+        let counted = |name: &str, value: i32, max| OfferFactor { name: name.to_owned(), value: value.into(), max };
+        let mut factors = vec![
+            counted("skill", row.skill_points, 50),
+            counted("near", row.near_points, 30),
+            counted("time", row.time_points, 20),
+        ];
+        // Ours: what is no list of factors was forgotten with its member.
+        factors.extend(serde_json::from_value::<Vec<OfferFactor>>(row.ordering.clone()).unwrap_or_default());
+        Self { source: row.source, wave: row.wave, assignment_id: row.assignment_id, score: row.score, factors }
     }
 }
 
