@@ -96,12 +96,13 @@ const UP: &[&str] = &[
 ) $CLUSTERED",
     // Nobody is asked twice for one task, unless staff took the first offer back.
     "CREATE UNIQUE INDEX offer_once ON offer (task_id, member_id) WHERE withdrawn_at IS NULL",
+    "CREATE INDEX offer_task ON offer (task_id, wave)",
     "CREATE INDEX offer_assignment ON offer (assignment_id) WHERE assignment_id IS NOT NULL",
     "CREATE INDEX offer_member ON offer (member_id)",
     "CREATE INDEX claim_offered ON claim (created_at) WHERE offer_expires_at IS NOT NULL",
     "CREATE INDEX claim_open_offers ON claim (member_id) WHERE status = 'offered'",
     "CREATE INDEX wish_published ON wish (published_at) WHERE published_at IS NOT NULL",
-    "CREATE INDEX service_record_ended ON service_record (ended_at) WHERE status = 'verified'",
+    "CREATE INDEX service_record_ended ON service_record (ended_at)",
 ];
 
 const INDEXES: &[&str] = &["service_record_ended", "wish_published", "claim_open_offers", "claim_offered"];

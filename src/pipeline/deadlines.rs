@@ -13,9 +13,9 @@ use crate::jobs::{JobError, Lease};
 use crate::notify;
 use crate::task::domain::ClaimStep;
 use crate::task::error::TaskError;
-use crate::task::{notice, offering};
 use crate::task::service as tasks;
 use crate::task::sweep::{self, Due};
+use crate::task::{notice, offering};
 use crate::wish::error::WishError;
 use crate::wish::follow as wishes;
 

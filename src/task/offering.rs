@@ -13,7 +13,7 @@ use entity::member;
 use entity::offer::{self, OfferSource};
 use entity::{task, task_asking};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{LockType, Query};
+use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -42,6 +42,8 @@ pub struct Ask {
     pub expires_at: DateTime<Utc>,
     /// How many are asked at once for each free slot of the task.
     pub per_slot: usize,
+    /// How many are asked for the task by this command, at most.
+    pub most: usize,
     /// Open offers that the volunteer has at most, this one counted.
     pub max_open: usize,
 }
@@ -130,12 +132,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// The database's.
-pub async fn ask(
-    db: &impl ConnectionTrait,
-    asker: Asker,
-    asks: &[Ask],
-    now: DateTime<Utc>,
-) -> Result<Vec<Asked>, DbErr> {
+pub async fn ask(db: &impl ConnectionTrait, by: Asker, asks: &[Ask], now: DateTime<Utc>) -> Result<Vec<Asked>, DbErr> {
     if asks.is_empty() {
         return Ok(Vec::new());
     }
@@ -145,9 +142,9 @@ pub async fn ask(
     let mut offers = Vec::new();
     for ask in asks {
         let outcome = room.admit(ask, now).map(|()| {
-            let row = row(&room.tasks[&ask.task], asker, ask, now);
+            let row = row(&room.tasks[&ask.task], by, ask, now);
             claims.push(row.clone().into_active_model());
-            offers.push(detail(ask, asker, room.waves.get(&ask.task).copied().unwrap_or(0) + 1, now));
+            offers.push(detail(ask, by, room.waves.get(&ask.task).copied().unwrap_or(0) + 1, now));
             row
         });
         asked.push(Asked { ask: ask.clone(), task: room.tasks.get(&ask.task).cloned(), outcome });
@@ -157,8 +154,8 @@ pub async fn ask(
     Ok(asked)
 }
 
-fn row(task: &task::Model, asker: Asker, ask: &Ask, now: DateTime<Utc>) -> claim::Model {
-    let offered_by = match asker {
+fn row(task: &task::Model, by: Asker, ask: &Ask, now: DateTime<Utc>) -> claim::Model {
+    let offered_by = match by {
         Asker::Matcher => None,
         Asker::Assignment(_, staff) => Some(staff),
     };
@@ -171,8 +168,8 @@ fn row(task: &task::Model, asker: Asker, ask: &Ask, now: DateTime<Utc>) -> claim
     }
 }
 
-fn detail(ask: &Ask, asker: Asker, wave: i32, now: DateTime<Utc>) -> offer::ActiveModel {
-    let (source, assignment) = match asker {
+fn detail(ask: &Ask, by: Asker, wave: i32, now: DateTime<Utc>) -> offer::ActiveModel {
+    let (source, assignment) = match by {
         Asker::Matcher => (OfferSource::Matcher, None),
         Asker::Assignment(id, _) => (OfferSource::Assignment, Some(id)),
     };
@@ -199,6 +196,8 @@ struct Room {
     tasks: HashMap<TaskId, task::Model>,
     /// By task: offers that wait for an answer.
     open: HashMap<TaskId, usize>,
+    /// By task: offers made by this command.
+    made: HashMap<TaskId, usize>,
     /// The number of the last wave.
     waves: HashMap<TaskId, i32>,
     /// Who was asked for which task, or claimed it.
@@ -226,6 +225,7 @@ impl Room {
         Ok(Self {
             tasks: locked.into_iter().map(|task| (task.id, task)).collect(),
             open,
+            made: HashMap::new(),
             waves: waves(db, &tasks).await?,
             known,
             members,
@@ -254,8 +254,8 @@ impl Room {
             return Err(Skip::OverlappingClaim);
         }
         let free = usize::try_from(task.slots - task.taken).unwrap_or(0).saturating_mul(ask.per_slot);
-        let open = self.open.entry(ask.task).or_default();
-        if *open >= free {
+        let (open, made) = (self.open.entry(ask.task).or_default(), self.made.entry(ask.task).or_default());
+        if *open >= free || *made >= ask.most {
             return Err(Skip::TaskFull);
         }
         let waiting = self.waiting.entry(ask.member).or_default();
@@ -263,6 +263,7 @@ impl Room {
             return Err(Skip::TooManyOffers);
         }
         *open += 1;
+        *made += 1;
         *waiting += 1;
         self.known.insert((ask.task, ask.member));
         Ok(())
@@ -279,6 +280,7 @@ async fn askable(db: &impl ConnectionTrait, people: &BTreeSet<MemberId>) -> Resu
         .await?;
     let may = |row: &member::Model| {
         (row.is_volunteer || row.is_party_member)
+            && !row.offers_paused
             && row.disabled_at.is_none()
             && row.merged_into.is_none()
             && row.erased_at.is_none()
@@ -383,6 +385,16 @@ pub async fn asked_for(
         by_task.entry(task).or_default().insert(member);
     }
     Ok((open, by_task))
+}
+
+/// That a claim runs, in the words of the index `claim_running`: SQLite uses a partial index only where its words stand.
+pub fn running() -> Expr {
+    Expr::cust("claim.status IN ('offered', 'accepted', 'checked_in')")
+}
+
+/// That a task is alive, in the words of the index `task_alive`.
+pub fn alive() -> Expr {
+    Expr::cust("task.status IN ('open', 'full', 'in_progress')")
 }
 
 /// Lets the matcher's open offers of a task lapse: others were faster. Answers them.

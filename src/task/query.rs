@@ -349,7 +349,8 @@ pub async fn claims(
     let rows = select.order_by_desc(claim::Column::Id).limit(query.page.limit() + 1).all(db).await?;
     let listing = Listing::cut(rows, &query.page, |claim| claim.id);
     let records = service_record::service::of_claims(db, listing.items.iter().map(|claim| claim.id)).await?;
-    let offers = offering::details(db, listing.items.iter().filter(|claim| was_offered(claim)).map(|claim| claim.id)).await?;
+    let offers =
+        offering::details(db, listing.items.iter().filter(|claim| was_offered(claim)).map(|claim| claim.id)).await?;
     Ok(listing.map(|claim| {
         let record = records.iter().find(|(id, _)| *id == claim.id).map(|(_, record)| *record);
         let offer = offers.get(&claim.id);

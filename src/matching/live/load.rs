@@ -7,7 +7,7 @@ use entity::claim::{self, ClaimStatus};
 use entity::id::{MemberId, TaskId};
 use entity::qualification::{self, QualificationKind};
 use entity::task::{self, TaskStatus};
-use entity::{availability, member, member_skill, task_hazard, task_skill, wish};
+use entity::{availability, member, member_skill, offer, task_hazard, task_skill, wish};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
@@ -215,9 +215,20 @@ async fn claims(
         .join(JoinType::LeftJoin, served)
         .filter(of(Member, district, which))
         .filter(counts)
+        .filter(Condition::any().add(Status.ne(ClaimStatus::Lapsed)).add(Expr::exists(taken_back()).not()))
         .into_model::<ClaimRow>()
         .all(db)
         .await
+}
+
+/// That staff took an offer back: as if nobody had been asked.
+fn taken_back() -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(offer::Entity)
+        .and_where(Expr::col((offer::Entity, offer::Column::ClaimId)).equals((claim::Entity, claim::Column::Id)))
+        .and_where(Expr::col((offer::Entity, offer::Column::WithdrawnAt)).is_not_null())
+        .take()
 }
 
 /// Tasks of the district that may still be claimed or be free again.
