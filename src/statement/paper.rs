@@ -4,48 +4,48 @@ use crate::http::decimal;
 
 /// What is printed.
 #[derive(Clone, Debug)]
-pub(super) struct Paper {
-    pub(super) title: String,
+pub(crate) struct Paper {
+    pub(crate) title: String,
     /// Of the file, without its ending.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What stands above the tables: label and value.
-    pub(super) facts: Vec<(&'static str, Cell)>,
-    pub(super) tables: Vec<Table>,
+    pub(crate) facts: Vec<(&'static str, Cell)>,
+    pub(crate) tables: Vec<Table>,
     /// At the foot of every page: by what the paper can be checked.
-    pub(super) foot: String,
+    pub(crate) foot: String,
 }
 
 /// A table with its heading.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    pub(super) heading: &'static str,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Cell>>,
+pub(crate) struct Table {
+    pub(crate) heading: &'static str,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Cell>>,
     /// Said where there are no rows.
-    pub(super) empty: &'static str,
+    pub(crate) empty: &'static str,
 }
 
 /// A column, and its part of the width.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) share: u16,
-    pub(super) numbers: bool,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) share: u16,
+    pub(crate) numbers: bool,
 }
 
 impl Column {
-    pub(super) const fn text(name: &'static str, share: u16) -> Self {
+    pub(crate) const fn text(name: &'static str, share: u16) -> Self {
         Self { name, share, numbers: false }
     }
 
-    pub(super) const fn numbers(name: &'static str, share: u16) -> Self {
+    pub(crate) const fn numbers(name: &'static str, share: u16) -> Self {
         Self { name, share, numbers: true }
     }
 }
 
 /// What stands in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Text(String),
     /// Hundredths.
     Amount(i64),
@@ -54,7 +54,7 @@ pub(super) enum Cell {
 
 impl Cell {
     /// As people read it.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Amount(hundredths) => decimal(*hundredths),

@@ -17,7 +17,7 @@ static MAKERS: Semaphore = Semaphore::const_new(2);
 /// What a statement is shown as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Format {
+pub(crate) enum Format {
     #[default]
     Json,
     /// UTF-8 with a byte order mark.
@@ -51,7 +51,7 @@ impl Format {
 ///
 /// # Errors
 /// 409 `character_not_in_font` for a PDF that could not be read.
-pub(super) async fn file(paper: Paper, format: Format) -> Result<HttpResponse, Problem> {
+pub(crate) async fn file(paper: Paper, format: Format) -> Result<HttpResponse, Problem> {
     let turn = MAKERS.acquire().await.map_err(|error| Problem::internal(&error))?;
     let named = disposition(&paper.name, format.ending());
     let made = web::block(move || match format {
