@@ -46,6 +46,8 @@ pub struct AppState {
     pub sms: Arc<dyn SmsClient>,
     /// What this node knows of people and open work.
     pub matching: Live,
+    /// The turn to work an assignment out.
+    pub planner: crate::assignment::Planner,
     /// Pages of boards, kept until a board changes.
     pub boards: crate::ranking::Pages,
     /// The words that skills and domains are guessed by.
@@ -73,6 +75,7 @@ impl AppState {
             wechat,
             sms,
             matching,
+            planner: crate::assignment::Planner::default(),
             boards: crate::ranking::Pages::default(),
             guesser: crate::taxonomy::Guesser::default(),
         }
@@ -82,11 +85,14 @@ impl AppState {
 /// The routes of all slices, one line each.
 fn slices(config: &mut ServiceConfig) {
     config.configure(crate::region::routes);
+    config.configure(crate::assignment::routes);
+    config.configure(crate::fairness::routes);
     config.configure(crate::household::routes);
     config.configure(crate::identity::routes);
     config.configure(crate::matching::routes);
     config.configure(crate::merit::routes);
     config.configure(crate::notify::routes);
+    config.configure(crate::offering::routes);
     config.configure(crate::photo::routes);
     config.configure(crate::pipeline::route::routes);
     config.configure(crate::points::routes);

@@ -1,6 +1,7 @@
 //! linli (邻里): the service behind a district's volunteer points programme. `ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod assignment;
 pub mod audit;
 pub mod calendar;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod exchange;
+pub mod fairness;
 pub mod household;
 pub mod http;
 pub mod identity;
@@ -16,6 +18,7 @@ pub mod jobs;
 pub mod matching;
 pub mod merit;
 pub mod notify;
+pub mod offering;
 pub mod photo;
 pub mod pipeline;
 pub mod points;

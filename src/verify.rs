@@ -63,7 +63,9 @@ const SHOWN: usize = 100;
 /// All checks of all rooms.
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
+        crate::assignment::verify::CHECKS,
         crate::merit::verify::CHECKS,
+        crate::offering::verify::CHECKS,
         crate::photo::verify::CHECKS,
         crate::household::verify::CHECKS,
         crate::points::gift::verify::CHECKS,

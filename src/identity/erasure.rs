@@ -10,8 +10,8 @@ use entity::redemption::RedemptionStatus;
 use entity::service_record::RecordStatus;
 use entity::wish::WishStatus;
 use entity::{
-    availability, claim, inbox_message, member, member_identity, member_skill, merit, redemption, redemption_share,
-    service_record, staff, wish,
+    availability, claim, inbox_message, member, member_identity, member_skill, merit, offer, redemption,
+    redemption_share, service_record, staff, wish,
 };
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
@@ -134,6 +134,8 @@ async fn forget_rows(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbEr
     inbox_message::Entity::delete_many().filter(inbox_message::Column::MemberId.eq(id)).exec(db).await?;
     photo::service::forget_member(db, id).await?;
     taxonomy::qualification::forget(db, id).await?;
+    let offers = offer::Entity::update_many().filter(offer::Column::MemberId.eq(id));
+    offers.col_expr(offer::Column::Ordering, Expr::value(serde_json::json!([]))).exec(db).await?;
     let accounts = staff::Entity::update_many().filter(staff::Column::MemberId.eq(id));
     accounts.col_expr(staff::Column::MemberId, Expr::value(Option::<uuid::Uuid>::None)).exec(db).await?;
     Ok(())

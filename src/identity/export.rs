@@ -5,8 +5,9 @@
 use chrono::{DateTime, Utc};
 use entity::id::MemberId;
 use entity::{
-    account, audit, claim, due, entry, gift, household, household_member, inbox_message, journal, member_identity,
-    opening_balance, redemption, redemption_line, redemption_share, reporting, service_record, voucher, wish,
+    account, assignment_pair, audit, claim, due, entry, gift, household, household_member, inbox_message, journal,
+    member_identity, offer, opening_balance, redemption, redemption_line, redemption_share, reporting, service_record,
+    voucher, wish,
 };
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -23,6 +24,7 @@ use super::profile::{self, Clarity, MemberView};
 use crate::crypto::Keys;
 use crate::http::decimal;
 use crate::notify::inbox::MessageView;
+use crate::task::view::OfferView;
 use crate::taxonomy;
 use crate::taxonomy::view::QualificationView;
 
@@ -48,6 +50,8 @@ pub struct Export {
     claims: Vec<Value>,
     /// Licences, trainings and insurance.
     qualifications: Vec<QualificationView>,
+    /// Plans of staff in which the member stood, for which task and with which score.
+    assignments: Vec<Value>,
     service_records: Vec<Value>,
     /// Donations, events and household scores.
     merits: Vec<Value>,
@@ -93,6 +97,7 @@ pub async fn collect(
         wishes: wishes(db, keys, id).await?,
         claims: claims(db, id).await?,
         qualifications: taxonomy::qualification::of(db, keys, id, true, now.date_naive()).await?,
+        assignments: assignments(db, id).await?,
         service_records: records(db, id).await?,
         merits: crate::merit::exported(db, id).await?,
         photos: crate::photo::service::exported(db, id).await?,
@@ -163,11 +168,25 @@ async fn wishes(db: &impl ConnectionTrait, keys: &Keys, id: MemberId) -> Result<
 async fn claims(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
     let rows =
         claim::Entity::find().filter(claim::Column::MemberId.eq(id)).order_by_asc(claim::Column::Id).all(db).await?;
+    let offers = offer::Entity::find().filter(offer::Column::MemberId.eq(id)).all(db).await?;
     let show = |row: claim::Model| {
+        let offer = offers.iter().find(|offer| offer.claim_id == row.id).map(OfferView::from);
         json!({
             "id": row.id, "task_id": row.task_id, "status": row.status, "created_at": row.created_at,
             "accepted_at": row.accepted_at, "checked_in_at": row.checked_in_at, "checked_out_at": row.checked_out_at,
-            "reason": row.reason,
+            "reason": row.reason, "offer": offer,
+        })
+    };
+    Ok(rows.into_iter().map(show).collect())
+}
+
+async fn assignments(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Value>, DbErr> {
+    use assignment_pair::{Column, Entity, Model};
+    let rows = Entity::find().filter(Column::MemberId.eq(id)).order_by_asc(Column::AssignmentId).all(db).await?;
+    let show = |row: Model| {
+        json!({
+            "assignment_id": row.assignment_id, "task_id": row.task_id, "score": row.score, "outcome": row.outcome,
+            "claim_id": row.claim_id,
         })
     };
     Ok(rows.into_iter().map(show).collect())

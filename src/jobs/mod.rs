@@ -46,6 +46,16 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::pipeline::deadlines::run(state, lease)),
     },
     Job {
+        name: "matching_offers",
+        every: Duration::from_secs(30),
+        run: |state, lease| Box::pin(crate::offering::job::run(state, lease)),
+    },
+    Job {
+        name: "assignments",
+        every: Duration::from_secs(30),
+        run: |state, lease| Box::pin(crate::assignment::job::run(state, lease)),
+    },
+    Job {
         name: "points_expiry",
         every: Duration::from_mins(10),
         run: |state, lease| Box::pin(crate::points::expiry::run(state, lease)),

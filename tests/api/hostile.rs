@@ -260,6 +260,8 @@ both!(windows_that_cannot_be_are_refused, async |app| {
                 // What is tried on records lies in the past, in four hundred days at most.
                 "from" if tries_the_past => spans.extend([(-10_000, -399), (-24, 9_577)]),
                 _ if tries_the_past => {}
+                // Which open tasks are planned: those to come, over days or weeks.
+                "from" if target.operation.call == "POST /assignments" => spans.extend([(-4, -2)]),
                 // Work to come: at most a day, and not over.
                 "from" => spans.extend([(-4, -2), (24, 49)]),
                 // Work that is done: over, and not longer than a day takes.

@@ -5,6 +5,7 @@
 mod support;
 
 mod assign;
+mod assignment;
 mod books_property;
 mod claim;
 mod claim_photo;
@@ -12,6 +13,7 @@ mod claim_property;
 mod claim_race;
 mod db;
 mod exchange;
+mod fairness;
 mod hostile;
 mod house;
 mod household;
@@ -24,6 +26,7 @@ mod matching;
 mod member;
 mod merit;
 mod migrations;
+mod offering;
 mod partners;
 mod photo;
 mod points;

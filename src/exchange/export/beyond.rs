@@ -1,7 +1,7 @@
 //! What a data set has no table for: told, so that nobody takes a set for a backup.
 
 use entity::code_item::{self, Privacy};
-use entity::{guess_word, merit, photo, qualification, wish_hazard};
+use entity::{assignment, guess_word, merit, offer, offer_policy, photo, qualification, wish_hazard};
 use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
@@ -12,6 +12,9 @@ impl Export<'_> {
     pub(super) async fn beyond(&mut self) -> Result<(), ExportError> {
         let counts = [
             ("捐赠、事件与家庭评分", "积分分录已导出", merit::Entity::find().count(self.db).await?),
+            ("批量派单方案", "派单结果在认领中", assignment::Entity::find().count(self.db).await?),
+            ("自动派单规则", "请在新实例中重新设置", offer_policy::Entity::find().count(self.db).await?),
+            ("派单依据（得分与因素）", "仅供核对当时的派单", offer::Entity::find().count(self.db).await?),
             ("照片", "数据集不含照片", photo::Entity::find().count(self.db).await?),
             ("资质、培训与保险", "数据集没有这张表", qualification::Entity::find().count(self.db).await?),
             ("心愿的危险类型", "数据集没有这一列", wish_hazard::Entity::find().count(self.db).await?),

@@ -156,6 +156,8 @@ pub(crate) enum On {
     Month,
     /// A region, for staff of its subtree.
     RegionInSubtree,
+    /// A plan of whom to ask for what: staff of the subtree.
+    Assignment,
 }
 
 /// How a caller stands to an object that exists.
@@ -203,6 +205,7 @@ impl On {
             Self::TransferOut => plot.partners().outgoing.0,
             Self::TransferIn => plot.partners().incoming.0,
             Self::Settlement => plot.partners().settlement.0,
+            Self::Assignment => plot.assignment.0,
         };
         id.to_string()
     }
@@ -641,6 +644,22 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     get("GET /tasks/{}/matches", MANAGER, On::Task),
     get("GET /me/recommendations", VOLUNTEERS, On::Nothing),
     send("POST /tasks/{}/claims", VOLUNTEERS, On::Task, nothing),
+    get("GET /tasks/{}/offers", STAFF, On::Task),
+    send("POST /assignments", MANAGER, On::Nothing, |world| {
+        json!({"region_code": world.home().region, "dry_run": true, "max_claims_per_member": 2, "from": world.hours(0),
+            "until": world.hours(100), "categories": ["neighbourly"], "expires_in_minutes": 60})
+    }),
+    get("GET /assignments", MANAGER_OR_AUDITOR, On::Nothing),
+    get("GET /assignments/{}", MANAGER_OR_AUDITOR, On::Assignment),
+    send("POST /assignments/{}/offers", MANAGER, On::Assignment, nothing),
+    send("POST /assignments/{}/withdrawal", MANAGER, On::Assignment, nothing),
+    get("GET /regions/{}/offer-policy", MANAGER_OR_AUDITOR, On::RegionInSubtree),
+    send("PATCH /regions/{}/offer-policy", MANAGER, On::RegionInSubtree, |_| {
+        json!({"enabled": true, "wait_minutes": 10, "expires_minutes": 60, "urgent_minutes": 120, "urgent_priority": 2,
+            "urgent_expires_minutes": 20, "wave_size": 3, "max_open_offers": 3, "max_asked": 30, "min_score": 40})
+    }),
+    send("DELETE /regions/{}/offer-policy", MANAGER, On::RegionInSubtree, nothing),
+    get("GET /reports/fairness", MANAGER_OR_AUDITOR, On::Nothing),
     send(
         "POST /tasks/{}/offers",
         MANAGER,

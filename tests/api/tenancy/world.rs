@@ -2,14 +2,16 @@
 //! in the sister community and in another district, each with canary words of its own.
 
 use ::entity::adjustment::{self, AdjustmentStatus, Direction};
+use ::entity::assignment;
 use ::entity::category::Category;
 use ::entity::claim::{self, ClaimStatus};
 use ::entity::goods_slot::{self, SlotStatus};
 use ::entity::grant_round::{self, GrantSource};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, BudgetId, ClaimId, FundingId, GiftId, GoodsId, GrantRoundId, HouseholdId, InboxMessageId, JournalId,
-    MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId, UnitId, WishId,
+    AdjustmentId, AssignmentId, BudgetId, ClaimId, FundingId, GiftId, GoodsId, GrantRoundId, HouseholdId,
+    InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId,
+    UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -63,6 +65,8 @@ pub(crate) struct Plot {
     pub(crate) wish: WishId,
     pub(crate) task: TaskId,
     pub(crate) claim: ClaimId,
+    /// Of the manager, a plan without pairs.
+    pub(crate) assignment: AssignmentId,
     pub(crate) record: ServiceRecordId,
     pub(crate) redemption: RedemptionId,
     /// What the resident shows to get the goods.
@@ -329,6 +333,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         wish: WishId::new(),
         task: TaskId::new(),
         claim: ClaimId::new(),
+        assignment: AssignmentId::new(),
         record: ServiceRecordId::new(),
         redemption: RedemptionId::new(),
         pick_up_code: String::new(),
@@ -359,6 +364,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![task_of(app, &plot)]).await;
     seed.insert(vec![wish_of(app, &plot)]).await;
     seed.insert(vec![claim_of(app, &plot)]).await;
+    seed.insert(vec![assignment_of(app, &plot)]).await;
     seed.insert(vec![record_of(app, &plot)]).await;
     seed.insert(vec![redemption_of(app, &plot)]).await;
     seed.insert(vec![adjustment_of(app, &plot)]).await;
@@ -388,6 +394,34 @@ async fn seal_home_of(app: &TestApp, plot: &Plot) {
         ..Default::default()
     };
     app.state.db.write(async move |txn| row.clone().update(txn).await).await.unwrap();
+}
+
+fn assignment_of(app: &TestApp, plot: &Plot) -> assignment::ActiveModel {
+    let now = app.clock.now();
+    assignment::ActiveModel {
+        id: Set(plot.assignment),
+        region_code: Set(plot.region.to_owned()),
+        dry_run: Set(true),
+        status: Set(assignment::AssignmentStatus::Planned),
+        max_claims_per_member: Set(1),
+        expires_minutes: Set(60),
+        window_from: Set(None),
+        window_until: Set(None),
+        categories: Set(json!([])),
+        tasks: Set(0),
+        volunteers: Set(0),
+        assigned: Set(0),
+        unassigned: Set(0),
+        objective: Set(0),
+        reason: Set(None),
+        created_by: Set(plot.manager.id),
+        created_at: Set(now),
+        offered_by: Set(None),
+        offered_at: Set(None),
+        withdrawn_by: Set(None),
+        withdrawn_at: Set(None),
+        updated_at: Set(now),
+    }
 }
 
 /// More than any test issues.
