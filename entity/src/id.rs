@@ -113,4 +113,10 @@ id_type! {
     /// Of a plan of whom to ask for what over a region.
     AssignmentId,
     GuessWordId,
+    ListingId,
+    /// Of a period in which a listing has so much and no more.
+    PeriodId,
+    BookingId,
+    /// Of a bundle of needs and resources.
+    ProjectId,
 }

@@ -19,6 +19,7 @@ mod m20261122_000013_partners;
 mod m20261122_000014_seals;
 mod m20261122_000015_taxonomy;
 mod m20261122_000016_matching;
+mod m20261122_000017_listings;
 mod m20261122_000018_offers;
 mod m20261122_000019_account_months;
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000014_seals::Migration),
             Box::new(m20261122_000015_taxonomy::Migration),
             Box::new(m20261122_000016_matching::Migration),
+            Box::new(m20261122_000017_listings::Migration),
             Box::new(m20261122_000018_offers::Migration),
             Box::new(m20261122_000019_account_months::Migration),
         ]
