@@ -90,6 +90,7 @@ fn slices(config: &mut ServiceConfig) {
     config.configure(crate::household::routes);
     config.configure(crate::identity::routes);
     config.configure(crate::matching::routes);
+    config.configure(crate::listing::route::routes);
     config.configure(crate::merit::routes);
     config.configure(crate::notify::routes);
     config.configure(crate::offering::routes);

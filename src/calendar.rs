@@ -28,6 +28,11 @@ impl Calendar {
         Self { zone }
     }
 
+    /// The time zone itself, for what reckons in it by itself.
+    pub const fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// What the wall clock shows at an instant.
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.zone).naive_local()

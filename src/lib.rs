@@ -15,6 +15,7 @@ pub mod household;
 pub mod http;
 pub mod identity;
 pub mod jobs;
+pub mod listing;
 pub mod matching;
 pub mod merit;
 pub mod notify;

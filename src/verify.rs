@@ -64,6 +64,7 @@ const SHOWN: usize = 100;
 fn checks() -> impl Iterator<Item = &'static Check> {
     [
         crate::assignment::verify::CHECKS,
+        crate::listing::verify::CHECKS,
         crate::merit::verify::CHECKS,
         crate::offering::verify::CHECKS,
         crate::photo::verify::CHECKS,

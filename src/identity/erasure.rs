@@ -122,6 +122,8 @@ async fn commitments(db: &impl ConnectionTrait, id: MemberId) -> Result<Vec<Stri
         (wishes, "未了结的微心愿"),
         (records, "待核实的服务记录"),
         (merits, "待审核的捐赠、事件或评分"),
+        (crate::listing::ending::open_of(db, id).await?, "未结束的清单条目"),
+        (crate::listing::personal::live_bookings(db, id).await?, "未了结的预约"),
     ];
     Ok(counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name} {count} 项")).collect())
 }
@@ -147,13 +149,14 @@ async fn forget_words(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbE
     use entity::{gift, task};
     use wish::Column;
     let nothing = || Expr::value(Option::<String>::None);
-    let theirs: Vec<uuid::Uuid> = wish::Entity::find()
+    let mut theirs: Vec<uuid::Uuid> = wish::Entity::find()
         .filter(Column::RequesterId.eq(id))
         .all(db)
         .await?
         .into_iter()
         .map(|row| row.id.0)
         .collect();
+    theirs.extend(crate::listing::personal::forget(db, id).await?);
     wish::Entity::update_many()
         .filter(Column::RequesterId.eq(id))
         .col_expr(Column::RefId, nothing())

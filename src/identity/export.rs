@@ -47,6 +47,9 @@ pub struct Export {
     /// Points given to others and received from them; of the other one only the id.
     gifts: Vec<Value>,
     wishes: Vec<Value>,
+    /// Needs, resources and services that the member put on the lists.
+    listings: Vec<Value>,
+    bookings: Vec<Value>,
     claims: Vec<Value>,
     /// Licences, trainings and insurance.
     qualifications: Vec<QualificationView>,
@@ -95,6 +98,8 @@ pub async fn collect(
         households: households(db, id).await?,
         gifts: gifts(db, id).await?,
         wishes: wishes(db, keys, id).await?,
+        listings: crate::listing::personal::listings(db, id).await?,
+        bookings: crate::listing::personal::bookings(db, id).await?,
         claims: claims(db, id).await?,
         qualifications: taxonomy::qualification::of(db, keys, id, true, now.date_naive()).await?,
         assignments: assignments(db, id).await?,

@@ -56,6 +56,11 @@ pub const JOBS: &[Job] = &[
         run: |state, lease| Box::pin(crate::assignment::job::run(state, lease)),
     },
     Job {
+        name: "bookings",
+        every: Duration::from_mins(1),
+        run: |state, lease| Box::pin(crate::listing::sweep::run(state, lease)),
+    },
+    Job {
         name: "points_expiry",
         every: Duration::from_mins(10),
         run: |state, lease| Box::pin(crate::points::expiry::run(state, lease)),

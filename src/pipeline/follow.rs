@@ -5,6 +5,7 @@ use entity::id::{ClaimId, MemberId};
 use entity::task::TaskSource;
 use sea_orm::ConnectionTrait;
 
+use crate::listing;
 use crate::notify::Message;
 use crate::service_record::domain::Step as RecordStep;
 use crate::task::domain::ClaimStep;
@@ -23,8 +24,9 @@ pub async fn task_moved(
 ) -> Result<Option<(MemberId, Message)>, WishError> {
     match moved.task.source_kind {
         TaskSource::Wish => wish::follow::task_moved(db, moved, now).await,
+        TaskSource::Listing => Ok(listing::round::task_moved(db, moved).await?),
         // They ask for nothing when their tasks move.
-        TaskSource::Activity | TaskSource::Post | TaskSource::WorkOrder | TaskSource::Listing => Ok(None),
+        TaskSource::Activity | TaskSource::Post | TaskSource::WorkOrder => Ok(None),
     }
 }
 

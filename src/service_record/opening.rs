@@ -86,6 +86,71 @@ pub async fn open_from_claim(
     insert(db, record).await
 }
 
+/// What a completed booking tells about the service done.
+#[derive(Clone, Debug)]
+pub struct FromBooking<'a> {
+    /// Drawn before the transaction.
+    pub id: ServiceRecordId,
+    pub member_id: MemberId,
+    pub category: Category,
+    pub programme: &'a str,
+    /// The listing's: the staff there may verify the record, as may those of the member's community.
+    pub region: &'a str,
+    /// Minutes may be raised up to its length.
+    pub window_from: DateTime<Utc>,
+    pub window_until: DateTime<Utc>,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+    pub means_in: CheckMeans,
+    pub means_out: CheckMeans,
+    /// Whoever gave a time at either end: another manager has to verify.
+    pub entered_by: Option<StaffId>,
+    pub now: DateTime<Utc>,
+}
+
+/// Opens the pending record of the provider of a booked service, in the transaction that completes the booking.
+///
+/// # Errors
+/// As [`open_from_claim`].
+pub async fn open_from_booking(
+    db: &impl ConnectionTrait,
+    from: &FromBooking<'_>,
+) -> Result<service_record::Model, RecordError> {
+    let whose = belonging(db, from.member_id).await?.ok_or(RecordError::NotFound)?;
+    let record = service_record::Model {
+        id: from.id,
+        ref_id: None,
+        claim_id: None,
+        task_id: None,
+        activity_id: None,
+        member_id: from.member_id,
+        region_code: whose.region_code,
+        unit_id: whose.unit_id,
+        task_region_code: Some(from.region.to_owned()),
+        category: from.category,
+        started_at: from.started_at,
+        ended_at: from.ended_at,
+        window_minutes: Some(minutes_between(from.window_from, from.window_until)),
+        minutes: minutes_between(from.started_at, from.ended_at),
+        evidence: grade(from.means_in, from.means_out),
+        status: RecordStatus::Pending,
+        reason: None,
+        entered_by: from.entered_by,
+        verified_by: None,
+        verified_at: None,
+        programme: from.programme.to_owned(),
+        points: None,
+        rule_id: None,
+        counted_at: None,
+        reversed_at: None,
+        created_at: from.now,
+        updated_at: from.now,
+        difficulty: 1,
+        organiser: false,
+    };
+    insert(db, record).await
+}
+
 /// The grade of a service whose volunteer may have shown photos of it: they are more than a time that somebody typed in.
 async fn shown(db: &impl ConnectionTrait, from: &FromClaim<'_>) -> Result<Evidence, DbErr> {
     let grade = grade(from.means_in, from.means_out);

@@ -108,7 +108,7 @@ pub(super) async fn hazards_of(db: &impl ConnectionTrait, id: WishId) -> Result<
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn skills_of(db: &impl ConnectionTrait, id: WishId) -> Result<Vec<String>, DbErr> {
+pub async fn skills_of(db: &impl ConnectionTrait, id: WishId) -> Result<Vec<String>, DbErr> {
     wish_skill::Entity::find()
         .select_only()
         .column(wish_skill::Column::Skill)

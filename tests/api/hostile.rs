@@ -256,12 +256,15 @@ both!(windows_that_cannot_be_are_refused, async |app| {
             let (Some(begins), Some(ends)) = (instant(begin), instant(end)) else { continue };
             let mut spans = vec![(26, 24), (24, 24), (-24, -26), (-24, -24)];
             let tries_the_past = target.operation.call == "POST /points/rules/trial";
+            let stays_long = target.operation.call.contains("/listings");
             match begin {
                 // What is tried on records lies in the past, in four hundred days at most.
                 "from" if tries_the_past => spans.extend([(-10_000, -399), (-24, 9_577)]),
                 _ if tries_the_past => {}
                 // Which open tasks are planned: those to come, over days or weeks.
                 "from" if target.operation.call == "POST /assignments" => spans.extend([(-4, -2)]),
+                // What stands on a list holds for three years at most.
+                "from" if stays_long => spans.extend([(-4, -2), (24, 24 * 1_098)]),
                 // Work to come: at most a day, and not over.
                 "from" => spans.extend([(-4, -2), (24, 49)]),
                 // Work that is done: over, and not longer than a day takes.

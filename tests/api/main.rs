@@ -22,6 +22,7 @@ mod identity;
 mod identity_codes;
 mod jobs;
 mod journey;
+mod listing;
 mod matching;
 mod member;
 mod merit;

@@ -9,6 +9,7 @@ pub(crate) mod contents;
 pub(crate) mod document;
 pub(crate) mod operations;
 pub(crate) mod partners;
+mod shelf;
 pub(crate) mod world;
 
 use ::entity::audit::{self, AuditOutcome};
@@ -282,6 +283,7 @@ fn values_of_others(world: &World, name: &str) -> Vec<String> {
         "household" => each(|plot| plot.household.to_string()),
         "kind" => ["donation_goods", "event"].map(str::to_owned).to_vec(),
         "task" => each(|plot| plot.task.to_string()),
+        "listing" => each(|plot| plot.listing.to_string()),
         "ref" => each(|plot| plot.resident.ref_id.clone()),
         "mine" => vec!["false".to_owned()],
         "q" => vec!["%E9%87%91%E4%B8%9D%E9%9B%80".to_owned()], // 金丝雀
@@ -298,6 +300,13 @@ fn bodies_with_ids_of_others(world: &World, place: Place) -> Vec<(&'static str, 
     let changed = |call: &str, field: &str, value: Value| {
         let mut body = line(call).unwrap().body.unwrap()(world);
         body[field] = value;
+        body
+    };
+    let listing_of = |field: &str, value: Value| {
+        let mut body = changed("POST /listings", field, value);
+        for owner in ["unit_id", "station_id", "member_id"].into_iter().filter(|owner| *owner != field) {
+            body.as_object_mut().unwrap().remove(owner);
+        }
         body
     };
     let mut wish = changed("POST /wishes", "requester_id", json!(plot.resident.id));
@@ -341,6 +350,12 @@ fn bodies_with_ids_of_others(world: &World, place: Place) -> Vec<(&'static str, 
             body
         }),
         ("POST /wishes", "resident", changed("POST /wishes", "region_code", json!(plot.region))),
+        ("POST /listings", "manager", listing_of("member_id", json!(plot.resident.id))),
+        ("POST /listings", "manager", listing_of("station_id", json!(plot.station))),
+        ("POST /listings", "manager", listing_of("region_code", json!(plot.region))),
+        ("POST /listings", "resident", listing_of("member_id", json!(plot.resident.id))),
+        ("POST /list-projects", "manager", changed("POST /list-projects", "listing_ids", json!([plot.listing]))),
+        ("POST /list-projects", "manager", changed("POST /list-projects", "region_code", json!(plot.region))),
     ]
 }
 

@@ -171,6 +171,11 @@ impl<'a> User<'a> {
         self.app.patch(path, body).bearer(&self.token)
     }
 
+    /// PUT.
+    pub(crate) fn call_put(&self, path: &str, body: Value) -> Call {
+        self.app.call("PUT", path).json(body).bearer(&self.token)
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Call {
         self.app.delete(path).bearer(&self.token)
     }

@@ -158,6 +158,14 @@ pub(crate) enum On {
     RegionInSubtree,
     /// A plan of whom to ask for what: staff of the subtree.
     Assignment,
+    /// A published listing: every member of the district, staff of the subtree.
+    Listing,
+    /// A published listing, for who provides it and staff of the subtree.
+    OwnListing,
+    /// A booking: its member, who provides it, staff of the subtree.
+    Booking,
+    /// A bundle of listings: every member of the district, staff of the subtree.
+    Project,
 }
 
 /// How a caller stands to an object that exists.
@@ -206,6 +214,9 @@ impl On {
             Self::TransferIn => plot.partners().incoming.0,
             Self::Settlement => plot.partners().settlement.0,
             Self::Assignment => plot.assignment.0,
+            Self::Listing | Self::OwnListing => plot.listing.0,
+            Self::Booking => plot.booking.0,
+            Self::Project => plot.project.0,
         };
         id.to_string()
     }
@@ -223,9 +234,18 @@ impl On {
         }
         match caller.is {
             Is::Nobody | Is::Refused | Is::Newcomer => Reach::Hidden,
-            Is::Resident(own) | Is::Volunteer(own) if self == Self::Task => {
+            Is::Resident(own) | Is::Volunteer(own) if matches!(self, Self::Task | Self::Listing | Self::Project) => {
                 hidden_unless(own.is_in_district_of(plot.place))
             }
+            // The resident provides it; the others of the district see it.
+            Is::Resident(own) | Is::Volunteer(own) if self == Self::OwnListing => {
+                match (caller.is, own == plot.place, own.is_in_district_of(plot.place)) {
+                    (Is::Resident(_), true, _) => Reach::Through,
+                    (_, _, true) => Reach::SeenOnly,
+                    _ => Reach::Hidden,
+                }
+            }
+            Is::Resident(own) | Is::Volunteer(own) if self == Self::Booking => hidden_unless(own == plot.place),
             Is::Resident(own) => hidden_unless(own == plot.place && self.is_the_residents()),
             Is::Volunteer(own) if own == plot.place && self == Self::OwnWish => Reach::SeenOnly,
             Is::Volunteer(own) => {
@@ -637,6 +657,81 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     send("POST /wishes/{}/arbitration", MANAGER, On::Wish, |_| json!({"decision": "confirm", "reason": "双方已确认"})),
     send("POST /wishes/{}/reopening", RESIDENTS, On::OwnWish, |world| json!({"window": world.window()})),
     send("POST /wishes/{}/relisting", MANAGER, On::Wish, |world| json!({"window": world.window()})),
+    // Lists and bookings.
+    get("GET /list-profiles", CALLERS, On::Nothing),
+    send(
+        "PUT /list-profiles/{}",
+        ADMIN,
+        On::RegionInSubtree,
+        |_| json!({"name": "三张清单", "lists": [{"code": "needs", "name": "需求", "holds": "need"}]}),
+    ),
+    get("DELETE /list-profiles/{}", ADMIN, On::RegionInSubtree),
+    get("GET /list-projects", CALLERS, On::Nothing),
+    get("GET /list-projects/{}", CALLERS, On::Project),
+    send("POST /list-projects", MANAGER, On::Nothing, |world| {
+        json!({"title": "老楼加装扶手", "body": "先修楼道，再装扶手", "region_code": world.home().region,
+            "listing_ids": [world.home().listing]})
+    }),
+    send(
+        "PATCH /list-projects/{}",
+        MANAGER,
+        On::Project,
+        |world| json!({"title": "老楼加装扶手", "body": "分两期", "status": "closed", "listing_ids": [world.home().listing]}),
+    ),
+    get("GET /listings", CALLERS, On::Nothing),
+    get("GET /listings/{}", CALLERS, On::Listing),
+    send("POST /listings", RESIDENT_OR_CLERK, On::Nothing, |world| {
+        json!({"kind": "service", "title": "书法公益课", "body": "零基础可学", "category": "culture", "domain": "文化",
+            "skills": ["SK01"], "region_code": world.home().region, "unit_id": world.unit,
+            "station_id": world.home().station, "member_id": world.bystander.id, "capacity": 10, "measure": "人次",
+            "period": "opening", "window": {"from": world.hours(24), "until": world.hours(24 * 60)},
+            "place": {"lat": 39.93, "lon": 119.6, "address": "社区活动室"}, "special_group": "A1",
+            "openings": {"weekly": [{"weekday": 6, "from": "09:00", "until": "11:00"}],
+                "recurrence": {"rule": "FREQ=MONTHLY;BYDAY=2SU", "starts_at": world.hours(48), "minutes": 90},
+                "closed_on": ["2026-12-26"]}})
+    }),
+    send("PATCH /listings/{}", RESIDENT_OR_CLERK, On::OwnListing, |world| {
+        json!({"title": "书法课", "body": "每周六", "category": "culture", "domain": "文化", "skills": ["SK01"],
+            "capacity": 12, "measure": "人次", "period": "all", "special_group": "A1",
+            "window": {"from": world.hours(24), "until": world.hours(24 * 60)},
+            "place": {"lat": 39.93, "lon": 119.6, "address": "社区活动室"},
+            "openings": {"weekly": [{"weekday": 6, "from": "09:00", "until": "11:00"}],
+                "recurrence": {"rule": "FREQ=MONTHLY;BYDAY=2SU", "starts_at": world.hours(48), "minutes": 90},
+                "closed_on": ["2026-12-26"]}})
+    }),
+    send(
+        "POST /listings/{}/publication",
+        MANAGER,
+        On::Listing,
+        |_| json!({"risk_notice": "注意安全", "category": "culture", "domain": "文化", "skills": ["SK01"]}),
+    ),
+    send("POST /listings/{}/closing", RESIDENT_OR_CLERK, On::OwnListing, reason),
+    send("POST /listings/{}/withdrawal", RESIDENT_OR_CLERK, On::OwnListing, reason),
+    send(
+        "POST /listings/{}/reopening",
+        RESIDENT_OR_CLERK,
+        On::OwnListing,
+        |world| json!({"window": {"from": world.hours(24), "until": world.hours(24 * 60)}}),
+    ),
+    get("GET /listings/{}/openings", CALLERS, On::Listing),
+    get("GET /listings/{}/matches", CALLERS, On::OwnListing),
+    get("GET /wishes/{}/listings", CALLERS, On::OwnWish),
+    send("POST /listings/{}/bookings", RESIDENT_OR_CLERK, On::Listing, |world| {
+        json!({"quantity": 1, "wish_id": world.home().wish, "from": world.hours(24), "waitlist": true,
+            "member_id": world.bystander.id})
+    }),
+    get("GET /bookings", CALLERS, On::Nothing),
+    get("GET /me/bookings", MEMBERS, On::Nothing),
+    get("GET /bookings/{}", CALLERS, On::Booking),
+    send("POST /bookings/{}/cancellation", RESIDENT_OR_CLERK, On::Booking, reason),
+    send("POST /bookings/{}/attendance", CLERK, On::Booking, nothing),
+    send(
+        "POST /bookings/{}/completion",
+        CLERK,
+        On::Booking,
+        |world| json!({"started_at": world.hours(-3), "ended_at": world.hours(-1), "without_record": false}),
+    ),
+    send("POST /bookings/{}/no-show", CLERK, On::Booking, reason),
     // Tasks and claims.
     get("GET /tasks", CALLERS, On::Nothing),
     get("GET /tasks/{}", CALLERS, On::Task),

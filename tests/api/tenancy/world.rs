@@ -9,9 +9,9 @@ use ::entity::goods_slot::{self, SlotStatus};
 use ::entity::grant_round::{self, GrantSource};
 use ::entity::household_member::{self, HouseholdRole, MembershipStatus};
 use ::entity::id::{
-    AdjustmentId, AssignmentId, BudgetId, ClaimId, FundingId, GiftId, GoodsId, GrantRoundId, HouseholdId,
-    InboxMessageId, JournalId, MeritId, PhotoId, RedemptionId, RuleId, ServiceRecordId, SlotId, StationId, TaskId,
-    UnitId, WishId,
+    AdjustmentId, AssignmentId, BookingId, BudgetId, ClaimId, FundingId, GiftId, GoodsId, GrantRoundId, HouseholdId,
+    InboxMessageId, JournalId, ListingId, MeritId, PhotoId, ProjectId, RedemptionId, RuleId, ServiceRecordId, SlotId,
+    StationId, TaskId, UnitId, WishId,
 };
 use ::entity::journal::JournalKind;
 use ::entity::merit::{self, MeritKind, MeritStatus};
@@ -97,6 +97,12 @@ pub(crate) struct Plot {
     pub(crate) message_id: InboxMessageId,
     /// Of the resident, sealed.
     pub(crate) special_group: String,
+    /// A service of the resident, as the district sees it on the lists.
+    pub(crate) listing: ListingId,
+    pub(crate) listing_words: String,
+    /// Of the volunteer.
+    pub(crate) booking: BookingId,
+    pub(crate) project: ProjectId,
 }
 
 /// Whoever calls.
@@ -353,6 +359,10 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
         message: format!("{mark}信箱金丝雀"),
         message_id: InboxMessageId::new(),
         special_group: format!("CANARY-{place:?}"),
+        listing: ListingId::new(),
+        listing_words: format!("{mark}清单金丝雀"),
+        booking: BookingId::new(),
+        project: ProjectId::new(),
     };
     let letter = ["A", "B", "C", "D"][PLACES.iter().position(|found| *found == place).unwrap()];
     plot.pick_up_code = format!("K7M2Q9{letter}{letter}");
@@ -381,6 +391,7 @@ async fn plot(app: &TestApp, place: Place, region: &'static str, mark: &str) -> 
     seed.insert(vec![rule_of(app, &plot)]).await;
     seed.insert(vec![message_of(app, &plot)]).await;
     seed.insert(vec![score_of(app, &plot)]).await;
+    super::shelf::plant(app, &plot).await;
     plot
 }
 
@@ -915,6 +926,8 @@ impl Plot {
             (id(self.gift.0), WishAndStaff),
             (id(self.household.0), ResidentAndStaff),
             (id(self.claim.0), WishAndStaff),
+            (id(self.booking.0), WishAndStaff),
+            (self.listing_words.clone(), District),
             (id(self.record.0), VolunteerAndStaff),
             (self.resident.ref_id.clone(), ResidentAndStaff),
             (self.volunteer.ref_id.clone(), VolunteerAndStaff),
