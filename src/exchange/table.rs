@@ -227,7 +227,8 @@ impl Table {
                     ]
                 }
             }
-            Self::Grids | Self::Listings | Self::WorkOrders | Self::Reports | Self::Deployments => &[],
+            Self::Listings => LISTINGS,
+            Self::Grids | Self::WorkOrders | Self::Reports | Self::Deployments => &[],
         }
     }
 
@@ -320,6 +321,24 @@ const WISHES: &[Column] = &[
     moment("claimed_at").happened(),
     moment("done_at").happened(),
     number("rating"),
+];
+
+/// Plans, so that none of its days counts for the newest moment of a set.
+const LISTINGS: &[Column] = &[
+    code("listing_id").required(),
+    code("kind").required(),
+    text("title").required(),
+    text("body").required(),
+    code("category").required(),
+    list("skills"),
+    code("region_code").required(),
+    code("owner_kind").required(),
+    code("owner_id").required(),
+    number("quantity"),
+    text("unit_name"),
+    day("available_from").required(),
+    day("available_to").required(),
+    code("special_group"),
 ];
 
 const SERVICE_RECORDS: &[Column] = &[

@@ -4,6 +4,7 @@ mod command;
 mod dirty;
 mod haigang;
 mod ledger;
+mod listings;
 mod mapping;
 mod round_trip;
 mod station;

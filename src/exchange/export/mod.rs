@@ -14,6 +14,7 @@
 
 mod beyond;
 mod ledger;
+mod listings;
 mod partners;
 mod people;
 mod places;
@@ -140,6 +141,7 @@ impl Export<'_> {
         self.opening_balances().await?;
         self.wishes().await?;
         self.beyond().await?;
+        self.listings().await?;
         self.goods().await?;
         self.redemptions().await?;
         self.journals().await?;

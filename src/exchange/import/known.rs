@@ -99,6 +99,7 @@ impl Known {
             Table::ServiceRecords,
             Table::Journals,
             Table::Redemptions,
+            Table::Listings,
         ];
         if any(&people) {
             known.load_people(db).await?;

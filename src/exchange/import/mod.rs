@@ -144,7 +144,8 @@ impl Run<'_> {
                 Table::Journals => self.table::<table::Journals>().await?,
                 Table::StockMovements => self.table::<table::StockMovements>().await?,
                 Table::Redemptions => self.table::<table::Redemptions>().await?,
-                Table::Grids | Table::Listings | Table::WorkOrders | Table::Reports | Table::Deployments => {
+                Table::Listings => self.table::<table::Listings>().await?,
+                Table::Grids | Table::WorkOrders | Table::Reports | Table::Deployments => {
                     self.skip(table);
                 }
             }

@@ -6,9 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::account::AccountKind;
 use entity::category::Category;
 use entity::id::{
-    ActivityId, GoodsId, MemberId, RedemptionId, ServiceRecordId, StationId, StockMovementId, UnitId, WishId,
+    ActivityId, GoodsId, ListingId, MemberId, RedemptionId, ServiceRecordId, StationId, StockMovementId, UnitId, WishId,
 };
 use entity::journal::JournalKind;
+use entity::listing::{ListingKind, ListingStatus};
 use entity::region::RegionLevel;
 use entity::service_record::{Evidence, RecordStatus};
 use entity::stock_movement::StockReason;
@@ -156,6 +157,32 @@ pub(super) struct WishRow {
     pub(super) claim: Option<(Arc<Person>, DateTime<Utc>)>,
     pub(super) done_at: Option<DateTime<Utc>>,
     pub(super) rating: Option<i16>,
+}
+
+/// Who provides a listing of a data set.
+#[derive(Debug)]
+pub(super) enum ListingOwner {
+    Community,
+    Unit(UnitId),
+    Member(Arc<Person>),
+}
+
+#[derive(Debug)]
+pub(super) struct ListingRow {
+    pub(super) id: ListingId,
+    pub(super) kind: ListingKind,
+    pub(super) title: String,
+    pub(super) body: String,
+    pub(super) category: Category,
+    pub(super) skills: Vec<String>,
+    pub(super) region: String,
+    pub(super) owner: ListingOwner,
+    pub(super) capacity: i32,
+    pub(super) measure: Option<String>,
+    pub(super) window: (DateTime<Utc>, DateTime<Utc>),
+    pub(super) special_group: Option<String>,
+    /// Published, or over already.
+    pub(super) status: ListingStatus,
 }
 
 #[derive(Debug)]

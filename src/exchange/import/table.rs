@@ -9,8 +9,8 @@ use super::alarm::Alarm;
 use super::check::{self, Context};
 use super::known::Known;
 use super::rows::{
-    Accepted, ActivityRow, CodeRow, EntryAccount, EntryRow, GoodsRow, MemberRow, MovementRow, OpeningRow, RecordRow,
-    RedemptionRow, RegionRow, UnitRow, WishRow,
+    Accepted, ActivityRow, CodeRow, EntryAccount, EntryRow, GoodsRow, ListingRow, MemberRow, MovementRow, OpeningRow,
+    RecordRow, RedemptionRow, RegionRow, UnitRow, WishRow,
 };
 use super::write::{self, Stamp, WriteError};
 use super::{ImportError, Run};
@@ -114,6 +114,7 @@ imports! {
     };
     StockMovements: MovementRow, stock_movement, stock_movements;
     Redemptions: RedemptionRow, redemption, redemptions;
+    Listings: ListingRow, listing, listings;
 }
 
 /// A journal whose entries do not sum to zero, for whatever reason, is rejected as a whole, and so is one that would take

@@ -218,7 +218,7 @@ both!(the_other_tables_name_their_reasons, async |app| {
         .file("members.csv", format!("member_id,name,phone,region_code\nM1,张三,13800000001,{HERE}\n"))
         .file("opening_balances.csv", "member_id,hours,as_of\nM1,x,2022-12-31\nM2,1,2022-12-31\nM1,1,never\nM1,1.25,2022-12-31\nM1,1,2022-12-31\n")
         .file("wishes.csv", wishes)
-        .file("listings.csv", "listing_id,kind\nL1,need\n\nL2,need\n");
+        .file("grids.csv", "grid_id,name\nG1,一\n\nG2,二\n");
     let report = take(&app, folder.path()).await;
     let said =
         [Table::Regions, Table::Codes, Table::OpeningBalances, Table::Wishes].map(|table| reasons(&report, table));
@@ -248,7 +248,7 @@ both!(the_other_tables_name_their_reasons, async |app| {
         ]
     );
     assert_eq!(counts(&report, Table::Regions), [9, 4, 0, 5, 0]);
-    assert_eq!(counts(&report, Table::Listings), [2, 0, 0, 0, 2]);
+    assert_eq!(counts(&report, Table::Grids), [2, 0, 0, 0, 2]);
 });
 
 both!(a_file_in_gb18030_reads_like_one_in_utf_8, async |app| {

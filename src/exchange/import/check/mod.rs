@@ -4,6 +4,7 @@
 //! nothing can speak against the row any more.
 
 mod ledger;
+mod listings;
 mod people;
 mod places;
 mod service;
@@ -27,6 +28,7 @@ use crate::exchange::text;
 use crate::exchange::time::{self, Instant};
 
 pub(super) use ledger::entry;
+pub(super) use listings::listing;
 pub(super) use people::{member, opening_balance};
 pub(super) use places::{code_item, region, unit};
 pub(super) use service::{activity, participation, service_record};

@@ -88,8 +88,13 @@ pub(in super::super) fn wish(cx: &mut Context<'_>, row: &Row) -> Result<WishRow,
 }
 
 fn skills(cx: &Context<'_>, row: &Row) -> Result<Vec<String>, Reason> {
+    listed_skills(cx, row.cell(const { T.position("skills") }))
+}
+
+/// The codes of skills in a cell, each once.
+pub(super) fn listed_skills(cx: &Context<'_>, cell: &str) -> Result<Vec<String>, Reason> {
     let mut skills = Vec::new();
-    for skill in text::list(row.cell(const { T.position("skills") })) {
+    for skill in text::list(cell) {
         skills.push(cx.known.code_in("skill", skill).ok_or(Reason::UNKNOWN_SKILL)?.to_owned());
     }
     skills.sort_unstable();

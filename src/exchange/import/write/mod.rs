@@ -1,6 +1,7 @@
 //! Writing what is accepted: one function a table, all rows in one transaction, in large statements.
 
 mod ledger;
+mod listings;
 mod people;
 mod places;
 mod service;
@@ -18,6 +19,7 @@ use crate::exchange::table::Table;
 use crate::points::PointsError;
 
 pub(super) use ledger::entries;
+pub(super) use listings::listings;
 pub(super) use people::{members, opening_balances};
 pub(super) use places::{code_items, regions, units};
 pub(super) use service::{activities, records};
