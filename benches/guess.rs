@@ -2,9 +2,10 @@
 //!
 //! `cargo bench --bench guess -- [--set FOLDER]…` (without a set: `datasets/station`, and `tangshan` at scale 0.05 made anew)
 //!
-//! One line of JSON a set. `hit`: the share of the wishes with skills of which one is among those guessed; `first`: of which
-//! the first guess is one; `whole`: of which all are guessed. `spurious`: the share of guessed skills that are none of the
-//! wish's. `idle`: the share of the wishes without skills of which none is guessed. `domain`: the share with a domain.
+//! One line of JSON for the wishes and one for the listings of a set. `hit`: the share of those with skills of which one is
+//! among those guessed; `first`: of which the first guess is one; `whole`: of which all are guessed. `spurious`: the share of
+//! guessed skills that are none of its own. `idle`: the share of those without skills of which none is guessed. `domain`: the
+//! share with a domain.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program that measures ends loudly")]
 #![allow(clippy::cast_precision_loss, reason = "figures are quoted to a few digits")]
@@ -31,7 +32,9 @@ fn main() {
     }
     println!("{}", json!({ "dictionary_ms": ready.as_millis() }));
     for set in sets {
-        measure(&set, &list);
+        for table in ["wishes", "listings"] {
+            measure(&set, table, &list);
+        }
     }
 }
 
@@ -65,8 +68,8 @@ fn words(file: &Path) -> Vec<Word> {
     rows(file, &["word", "kind", "code", "weight"]).into_iter().map(word).collect()
 }
 
-fn measure(set: &Path, list: &WordList) {
-    let rows = rows(&set.join("wishes.csv"), &["title", "body", "skills"]);
+fn measure(set: &Path, table: &str, list: &WordList) {
+    let rows = rows(&set.join(format!("{table}.csv")), &["title", "body", "skills"]);
     let [mut skilled, mut hit, mut first, mut whole, mut guessed, mut spurious, mut idle, mut domains] = [0_u32; 8];
     let began = Instant::now();
     for row in &rows {
@@ -94,7 +97,7 @@ fn measure(set: &Path, list: &WordList) {
     println!(
         "{}",
         json!({
-            "set": set.file_name().map(|name| name.to_string_lossy()), "wishes": rows.len(), "with_skills": skilled,
+            "set": set.file_name().map(|name| name.to_string_lossy()), "table": table, "rows": rows.len(), "with_skills": skilled,
             "hit": share(hit, skilled), "first": share(first, skilled), "whole": share(whole, skilled),
             "spurious": share(spurious, guessed), "idle": share(idle, plain),
             "domain": share(domains, u32::try_from(rows.len()).unwrap()), "us_each": each_us.round(),

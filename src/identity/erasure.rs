@@ -170,6 +170,8 @@ async fn forget_words(db: &impl ConnectionTrait, id: MemberId) -> Result<(), DbE
         .col_expr(Column::Lon, Expr::value(Option::<f64>::None))
         .exec(db)
         .await?;
+    let guesses = entity::wish_guess::Entity::delete_many();
+    guesses.filter(entity::wish_guess::Column::WishId.is_in(theirs.clone())).exec(db).await?;
     task::Entity::update_many()
         .filter(task::Column::SourceId.is_in(theirs))
         .col_expr(task::Column::Title, Expr::value(ERASED_TITLE))

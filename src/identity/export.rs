@@ -164,7 +164,7 @@ async fn wishes(db: &impl ConnectionTrait, keys: &Keys, id: MemberId) -> Result<
                 "window": {"from": row.window_from, "until": row.window_until}, "lat": row.lat, "lon": row.lon,
                 "address": address.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
                 "reason": row.reason, "rating": row.rating, "comment": row.comment, "created_at": row.created_at,
-                "confirmed_at": row.confirmed_at,
+                "confirmed_at": row.confirmed_at, "domain": row.domain,
             }))
         })
         .collect()

@@ -42,7 +42,7 @@ impl Demand {
             if item.list == "hazard" {
                 demand.trainings.extend(item.training.clone());
                 demand.insurance |= item.insurance;
-                demand.min_age = demand.min_age.max(item.min_age);
+                demand.min_age = demand.min_age.max(item.min_age.filter(|age| *age > 0));
             } else if item.licence {
                 demand.licences.push(item.code.clone());
             }
@@ -61,6 +61,7 @@ impl Demand {
     ///
     /// Of a birth only the year is known: whoever may have had this year's birthday is let in; of whom not even that is known,
     /// is not.
+    #[must_use]
     pub fn lacking(&self, standing: &Standing, day: NaiveDate) -> Lacking {
         let has = |kind, code: &str| standing.qualifications.contains(&(kind, code.to_owned()));
         let without = |kind, codes: &[String]| codes.iter().filter(|code| !has(kind, code)).cloned().collect();

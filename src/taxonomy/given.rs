@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use entity::code_item;
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::canonical::Merged;
 use crate::http::FieldError;
@@ -55,7 +55,9 @@ impl Refusal {
     }
 }
 
-/// Judges codes of a list. A list without entries (nothing imported yet) knows all.
+/// Judges codes of a list, in the transaction that is going to use them: on PostgreSQL a merge of one of them waits until it
+/// ends, so that nothing new is written under a code that is just being merged. A list without entries (nothing imported
+/// yet) knows all.
 ///
 /// # Errors
 /// The database's.
@@ -63,8 +65,13 @@ pub async fn given(db: &impl ConnectionTrait, list: &str, codes: &[String]) -> R
     if codes.is_empty() {
         return Ok(Given::default());
     }
-    let items = code_item::Entity::find().filter(code_item::Column::List.eq(list)).all(db).await?;
-    Ok(judge(&items, codes))
+    let of_list = code_item::Entity::find().filter(code_item::Column::List.eq(list));
+    let named = of_list.clone().filter(code_item::Column::Code.is_in(codes)).lock_shared().all(db).await?;
+    let plain = |code: &String| named.iter().any(|item| item.code == *code && item.merged_into.is_none());
+    if codes.iter().all(plain) {
+        return Ok(judge(&named, codes));
+    }
+    Ok(judge(&of_list.all(db).await?, codes))
 }
 
 fn judge(items: &[code_item::Model], codes: &[String]) -> Given {

@@ -12,8 +12,11 @@ use jieba_rs::Jieba;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What the words of a text must weigh together.
-const THRESHOLD: i32 = 6;
+/// What the words of a text must weigh together to speak for a skill: a wrong one leaves out who could help, so one vague word
+/// (6 in the list that comes with the schema) is not enough.
+const SKILL_WEIGHS: i32 = 9;
+/// The same for a domain, which leaves nobody out.
+const DOMAIN_WEIGHS: i32 = 6;
 /// How many skills are guessed at most.
 const SKILLS: usize = 3;
 /// A further skill weighs at least so many hundredths of the first.
@@ -112,12 +115,16 @@ pub fn weigh(found: &[&Word]) -> Guess {
 
 /// The codes that reach the threshold, the heaviest first, equal ones in order of code.
 fn ranked<'a>(found: &[&'a Word], kind: WordKind) -> Vec<(i32, &'a str)> {
+    let least = match kind {
+        WordKind::Skill => SKILL_WEIGHS,
+        WordKind::Domain => DOMAIN_WEIGHS,
+    };
     let mut weights: BTreeMap<&str, i32> = BTreeMap::new();
     for word in found.iter().filter(|word| word.kind == kind) {
         *weights.entry(&word.code).or_default() += i32::from(word.weight);
     }
     let mut ranked: Vec<_> =
-        weights.into_iter().filter(|(_, weight)| *weight >= THRESHOLD).map(|(code, weight)| (weight, code)).collect();
+        weights.into_iter().filter(|(_, weight)| *weight >= least).map(|(code, weight)| (weight, code)).collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     ranked
 }
@@ -137,7 +144,8 @@ mod tests {
             word("水龙头", Skill, "S06", 10),
             word("漏水", Skill, "S06", 6),
             word("漏水", Skill, "S07", 3),
-            word("WiFi", Skill, "S19", 8),
+            word("滴水", Skill, "S06", 6),
+            word("WiFi", Skill, "S19", 10),
             word("老人", Domain, "养老", 10),
         ])
     }
@@ -162,6 +170,7 @@ mod tests {
     fn a_word_counts_once_however_often_it_stands() {
         let list = list();
         assert_eq!(list.found("漏水漏水漏水，又漏水").len(), 2);
-        assert_eq!(guess("漏水漏水漏水，又漏水", &list).skills, ["S06"]);
+        assert_eq!(guess("漏水漏水漏水，又漏水", &list), Guess::default());
+        assert_eq!(guess("漏水，一直滴水", &list).skills, ["S06"]);
     }
 }

@@ -96,7 +96,7 @@ struct AddWord {
     /// Of the list that `kind` names.
     #[schema(inline)]
     code: Line<32>,
-    /// How much it says; the words of a code need 6 together for a guess.
+    /// How much it says; the words of a skill need 9 together for a guess, those of a domain 6.
     #[validate(range(min = 1, max = 100))]
     #[schema(minimum = 1, maximum = 100)]
     weight: i16,
