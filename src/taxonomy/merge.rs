@@ -16,6 +16,8 @@ use crate::identity::Admin;
 const LIVE_TASKS: &str = "SELECT id FROM task WHERE status IN ('open', 'full', 'in_progress')";
 /// Wishes that are not over.
 const LIVE_WISHES: &str = "SELECT id FROM wish WHERE status NOT IN ('confirmed', 'rejected', 'cancelled', 'expired')";
+/// Listings that give or ask, or will.
+const LIVE_LISTINGS: &str = "SELECT id FROM listing WHERE status IN ('draft', 'published')";
 
 /// Merges `code` into `into`, both of `list`.
 ///
@@ -104,6 +106,7 @@ async fn move_uses(db: &impl ConnectionTrait, list: List, code: &str, into: &str
             move_rows(db, "member_skill", "member_id", "skill", None, (code, into)).await?;
             move_rows(db, "task_skill", "task_id", "skill", Some(LIVE_TASKS), (code, into)).await?;
             move_rows(db, "wish_skill", "wish_id", "skill", Some(LIVE_WISHES), (code, into)).await?;
+            move_rows(db, "listing_skill", "listing_id", "skill", Some(LIVE_LISTINGS), (code, into)).await?;
             move_qualifications(db, "licence", (code, into)).await
         }
         "hazard" => {
@@ -111,7 +114,7 @@ async fn move_uses(db: &impl ConnectionTrait, list: List, code: &str, into: &str
             move_rows(db, "wish_hazard", "wish_id", "hazard", Some(LIVE_WISHES), (code, into)).await
         }
         "domain" => {
-            for (table, live) in [("wish", LIVE_WISHES), ("task", LIVE_TASKS)] {
+            for (table, live) in [("wish", LIVE_WISHES), ("task", LIVE_TASKS), ("listing", LIVE_LISTINGS)] {
                 let sql = format!("UPDATE {table} SET domain = $1 WHERE domain = $2 AND id IN ({live})");
                 run(db, &sql, &[into, code]).await?;
             }

@@ -19,6 +19,13 @@ pub const CHECKS: &[Check] = &[
             WHERE c.merged_into IS NOT NULL AND t.status IN ('open', 'full', 'in_progress')",
     },
     Check {
+        name: "live_listing_has_no_merged_skill",
+        table: "listing",
+        sql: "SELECT l.id AS id, NULL AS expected, NULL AS found FROM listing l JOIN listing_skill s ON s.listing_id = l.id
+            JOIN code_item c ON c.list = 'skill' AND c.code = s.skill
+            WHERE c.merged_into IS NOT NULL AND l.status IN ('draft', 'published')",
+    },
+    Check {
         name: "volunteer_has_no_merged_skill",
         table: "member",
         sql: "SELECT s.member_id AS id, NULL AS expected, NULL AS found FROM member_skill s

@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilt
 use serde_json::{Value, json};
 
 use super::{admin, code, listed, merge, seed, skills};
-use crate::support::TestApp;
-use crate::wish_stage::{Stage, task, wish, wish_body};
+use crate::support::{COMMUNITY, TestApp};
+use crate::wish_stage::{Stage, task, window, wish, wish_body};
 
 both!(a_code_is_added_changed_and_read, async |app| {
     skills(&app).await;
@@ -131,12 +131,17 @@ both!(what_lives_carries_the_code_it_was_merged_into, async |app| {
     let (live, open) = stage.publish(&app, json!({"skills": ["S07"]})).await;
     let past = stage.post(&app, json!({"skills": ["S07"]})).await;
     app.by(&stage.resident).post(&format!("/api/v1/wishes/{past}/cancellation"), json!({})).await.expect_status(200);
+    let listing = json!({"kind": "service", "title": "疏通下水", "body": "周末上门", "category": "neighbourly",
+        "skills": ["S07"], "region_code": COMMUNITY, "capacity": 3, "window": window(&app, 60, 60 * 24 * 7)});
+    let listing = app.by(&stage.manager).post("/api/v1/listings", listing).await.expect_status(201).id();
 
     let merged = merge(&app, &admin, "skill", "S07", "S06").await.expect_status(200).json();
     assert_eq!((&merged["merged_into"], &merged["name"]), (&json!("S06"), &json!("管道疏通")));
     assert_eq!(app.by(&stage.volunteer).get("/api/v1/me").await.json()["skills"], json!(["S01", "S06"]));
     assert_eq!(wish(&app, &stage.resident, &live).await["skills"], json!(["S06"]));
     assert_eq!(task(&app, &stage.volunteer, &open).await["skills"], json!(["S06"]));
+    let listing = app.by(&stage.manager).get(&format!("/api/v1/listings/{listing}")).await.expect_status(200).json();
+    assert_eq!(listing["skills"], json!(["S06"]));
     assert_eq!(wish(&app, &stage.resident, &past).await["skills"], json!(["S07"]), "history stays");
     // The old code is taken as the new one, wherever it comes in.
     let again = stage.post(&app, json!({"skills": ["S07", "S06"]})).await;
