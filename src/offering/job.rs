@@ -187,7 +187,7 @@ async fn candidates(
             limit: wave.people + barred.len() + SPARE,
         })
         .collect();
-    Ok(finding::best(state, searches, now).await?)
+    finding::best(state, searches, now).await
 }
 
 /// Those of the found who may be asked, best first.

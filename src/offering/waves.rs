@@ -70,28 +70,12 @@ pub(super) async fn of(db: &impl ConnectionTrait, task: TaskId, now: DateTime<Ut
         let offer = offers.get(&claim.id);
         let (number, source) = (offer.map(|offer| offer.wave), offer.map(|offer| offer.source));
         let same = |wave: &WaveView| wave.wave == number && (number.is_some() || wave.asked_at == claim.created_at);
-        let wave = match waves.iter_mut().find(|wave| same(wave)) {
-            Some(wave) => wave,
-            None => {
-                waves.push(WaveView {
-                    wave: number,
-                    source,
-                    assignment_id: offer.and_then(|offer| offer.assignment_id),
-                    offered_by: claim.offered_by,
-                    asked_at: claim.created_at,
-                    expires_at: None,
-                    size: 0,
-                    waiting: 0,
-                    accepted: 0,
-                    declined: 0,
-                    lapsed: 0,
-                    offers: Vec::new(),
-                });
-                let last = waves.len() - 1;
-                &mut waves[last]
-            }
-        };
-        wave.add(claim, offer, names.get(&claim.member_id), now);
+        let known = waves.iter().position(same);
+        let at = known.unwrap_or_else(|| {
+            waves.push(WaveView::of(claim, number, source, offer.and_then(|offer| offer.assignment_id)));
+            waves.len() - 1
+        });
+        waves[at].add(claim, offer, names.get(&claim.member_id), now);
     }
     for wave in &mut waves {
         wave.offers.sort_by_key(|asked| std::cmp::Reverse(asked.score));
@@ -112,6 +96,29 @@ async fn names(db: &impl ConnectionTrait, claims: &[claim::Model]) -> Result<Has
 }
 
 impl WaveView {
+    /// With nobody in it yet.
+    fn of(
+        claim: &claim::Model,
+        wave: Option<i32>,
+        source: Option<OfferSource>,
+        assignment_id: Option<AssignmentId>,
+    ) -> Self {
+        Self {
+            wave,
+            source,
+            assignment_id,
+            offered_by: claim.offered_by,
+            asked_at: claim.created_at,
+            expires_at: None,
+            size: 0,
+            waiting: 0,
+            accepted: 0,
+            declined: 0,
+            lapsed: 0,
+            offers: Vec::new(),
+        }
+    }
+
     fn add(
         &mut self,
         claim: &claim::Model,

@@ -205,7 +205,7 @@ struct Room {
     /// Volunteers who may be asked at all, with where they live.
     members: HashMap<MemberId, String>,
     /// What volunteers are committed to.
-    busy: HashMap<MemberId, Vec<(DateTime<Utc>, DateTime<Utc>)>>,
+    busy: HashMap<MemberId, Spans>,
     /// By volunteer: offers that wait for an answer.
     waiting: HashMap<MemberId, usize>,
 }

@@ -281,9 +281,9 @@ both!(the_command_itself_asks_once_whoever_runs_it, async |app| {
         people.iter().map(one).collect()
     };
     let hands = (0..6).map(|turn| {
-        let state = if turn % 2 == 0 { app.state.clone() } else { second.state.clone() };
+        let node = if turn % 2 == 0 { app.state.clone() } else { second.state.clone() };
         let asks = asks();
-        async move { state.db.write(async move |txn| asking::ask(txn, Asker::Matcher, &asks, now).await).await.unwrap() }
+        async move { node.db.write(async move |txn| asking::ask(txn, Asker::Matcher, &asks, now).await).await.unwrap() }
     });
     let outcomes: Vec<_> = futures_util::future::join_all(hands).await.into_iter().flatten().collect();
     let made = outcomes.iter().filter(|asked| asked.outcome.is_ok()).count();
@@ -341,7 +341,8 @@ both!(nobody_is_asked_who_opted_out_or_wished_for_it, async |app| {
         most: 5,
         max_open: 3,
     };
-    let made = app.state.db.write(async move |txn| asking::ask(txn, Asker::Matcher, &[one.clone()], now).await);
+    let made =
+        app.state.db.write(async move |txn| asking::ask(txn, Asker::Matcher, std::slice::from_ref(&one), now).await);
     assert_eq!(made.await.unwrap()[0].outcome.as_ref().err(), Some(&Skip::NotAVolunteer));
 });
 
