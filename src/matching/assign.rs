@@ -8,6 +8,7 @@
 //!    [`auction`](super::auction) finds a plan by prices, [`polish`](super::polish) makes it better, it is taken where it
 //!    is better than what is left of the flow, and [`branch`](super::branch) looks for the best one where the market is small.
 
+use super::auction::{COARSE, FINE};
 use super::candidates::{Candidate, Pool, Shortlist, Volunteer, Wish};
 use super::draft::Draft;
 use super::flow::{self, Market, NONE};
@@ -63,13 +64,18 @@ fn settle(wishes: &[Wish], volunteers: &[Volunteer], market: &Market, taken: &[u
         return flowed.pairs();
     }
     flowed.polish();
-    let mut auctioned = Draft::new(wishes, volunteers, market);
-    auctioned.auction();
-    auctioned.polish();
+    let auctioned = |steps| {
+        let mut draft = Draft::new(wishes, volunteers, market);
+        let settled = draft.auction(steps);
+        draft.polish();
+        (draft, settled)
+    };
+    let (fine, settled) = auctioned(FINE);
+    let coarse = (!settled).then(|| auctioned(COARSE).0);
     let mut greedy = Draft::new(wishes, volunteers, market);
     greedy.take(0..number(market.wish.len()));
     // Of equal ones the first.
-    let drafts = [auctioned, flowed, greedy].into_iter().rev();
+    let drafts = [Some(fine), coarse, Some(flowed), Some(greedy)].into_iter().rev().flatten();
     drafts.max_by_key(Draft::value).map_or_else(Vec::new, |mut best| {
         best.branch();
         best.pairs()

@@ -3,7 +3,7 @@
 //! Each volunteer in turn takes the best day's work at the present prices (the best set of windows that do not overlap), bids
 //! for each wish in it as much as it gains by it, and puts out whoever bid least for a wish that is full; who is put out
 //! looks again. Prices only rise, so it ends, and close to the best plan: each bid is off by a step at most, and a step is an
-//! eighth of a point.
+//! eighth of a point, or a point where very many want the same.
 
 use std::collections::VecDeque;
 
@@ -11,9 +11,13 @@ use super::draft::Draft;
 use super::{at, number};
 
 /// Prices are in steps; so many make a point.
-const STEPS: i32 = 8;
-/// A bound that no realistic case comes near; what is not settled by then stays as it is.
-const TURNS: usize = 4_000_000;
+pub(super) const FINE: i32 = 8;
+/// Where that takes too long.
+pub(super) const COARSE: i32 = 1;
+/// How much is looked at in all, each window as often as it is; what is not settled by then stays as it is, and is a plan.
+const EFFORT: usize = 25_000_000;
+/// What a turn costs beside its windows.
+const PER_TURN: usize = 20;
 
 struct Auction<'d, 'a> {
     draft: &'d mut Draft<'a>,
@@ -23,11 +27,13 @@ struct Auction<'d, 'a> {
     bids: Vec<Vec<(i32, u32)>>,
     queue: VecDeque<usize>,
     queued: Vec<bool>,
+    effort: usize,
+    steps: i32,
 }
 
 impl Draft<'_> {
-    /// Fills an empty draft.
-    pub(super) fn auction(&mut self) {
+    /// Fills an empty draft; so many steps make a point. Whether all was settled: what is there is a plan anyway.
+    pub(super) fn auction(&mut self, steps: i32) -> bool {
         let mut pairs: Vec<Vec<u32>> = vec![Vec::new(); self.taken.len()];
         for pair in 0..number(self.market.wish.len()) {
             pairs[self.volunteer(pair)].push(pair);
@@ -38,19 +44,25 @@ impl Draft<'_> {
         let bidders = (0..pairs.len()).filter(|who| !pairs[*who].is_empty()).collect();
         let queued = vec![true; pairs.len()];
         let bids = vec![Vec::new(); self.wishes.len()];
-        Auction { draft: self, pairs, bids, queue: bidders, queued }.run();
+        Auction { draft: self, pairs, bids, queue: bidders, queued, effort: EFFORT, steps }.run()
     }
 }
 
 impl Auction<'_, '_> {
-    fn run(&mut self) {
-        for _ in 0..TURNS {
-            let Some(who) = self.queue.pop_front() else {
-                return;
-            };
+    /// Whether all was settled.
+    fn run(&mut self) -> bool {
+        while let Some(who) = self.queue.pop_front() {
+            // A turn looks at the volunteer's windows once for each that may be taken, and again for each that is.
+            let most = at(self.draft.market.capacity[who]).min(self.pairs[who].len());
+            let cost = PER_TURN + self.pairs[who].len() * most.max(1) * (most + 1);
+            if self.effort < cost {
+                return false;
+            }
+            self.effort -= cost;
             self.queued[who] = false;
             self.bid(who);
         }
+        true
     }
 
     fn bid(&mut self, who: usize) {
@@ -69,7 +81,7 @@ impl Auction<'_, '_> {
                 continue;
             }
             let (without, _) = self.schedule(who, &gains, Some(index));
-            let price = self.draft.score(pair) * STEPS - gains[index];
+            let price = self.draft.score(pair) * self.steps - gains[index];
             self.win(pair, price + (most - without) / share);
         }
     }
@@ -86,7 +98,7 @@ impl Auction<'_, '_> {
             (None, None) if full => return 0,
             (None, _) => 0,
         };
-        self.draft.score(pair) * STEPS - price
+        self.draft.score(pair) * self.steps - price
     }
 
     fn give_up(&mut self, pair: u32) {

@@ -82,7 +82,7 @@ impl Draft<'_> {
 
 /// Parts to be solved together: one for each first moment of a day, holding that moment of each day, and after it always the
 /// next that no window so far reaches.
-fn parts(wishes: &[Wish]) -> Vec<Vec<(u32, u32)>> {
+pub(super) fn parts(wishes: &[Wish]) -> Vec<Vec<(u32, u32)>> {
     let mut by_start: Vec<u32> = (0..number(wishes.len())).collect();
     by_start.sort_unstable_by_key(|wish| (wishes[at(*wish)].from, *wish));
     let mut starts: Vec<i64> = wishes.iter().map(|wish| wish.from).collect();
@@ -99,8 +99,10 @@ fn parts(wishes: &[Wish]) -> Vec<Vec<(u32, u32)>> {
             // Windows may last beyond their day.
             rest = &rest[rest.partition_point(|start| *start < end)..];
             while let Some(start) = rest.first() {
+                // What began before the windows of the last moment are over would overlap them.
+                let earliest = end.max(start - longest);
                 end = start + 1;
-                let earliest = by_start.partition_point(|wish| wishes[at(*wish)].from < start - longest);
+                let earliest = by_start.partition_point(|wish| wishes[at(*wish)].from < earliest);
                 let latest = by_start.partition_point(|wish| wishes[at(*wish)].from <= *start);
                 for wish in by_start[earliest..latest].iter().filter(|wish| wishes[at(**wish)].until > *start) {
                     part.push((*wish, moment));

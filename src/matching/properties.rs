@@ -7,6 +7,7 @@ use pathfinding::matrix::Matrix;
 use proptest::prelude::*;
 
 use super::candidates::Pool;
+use super::polish::parts;
 use super::tests::{
     any_hours, any_volunteer, any_wish, best, greedy, keeps_the_rules, reference, slots, volunteer, wish,
 };
@@ -110,6 +111,27 @@ proptest! {
         prop_assert_eq!(with, best(&wishes, &volunteers));
         volunteers.pop();
         prop_assert!(with >= value(&assign(&wishes, &volunteers)));
+    }
+
+    /// What is solved together holds one moment, and no two moments of a part meet: else a part put back would lose something.
+    #[test]
+    fn moments_of_a_part_never_meet(
+        wishes in proptest::collection::vec((0_i64..4, any_wish(any_hours())), 0..20),
+    ) {
+        let later = |(day, wish): (i64, Wish)| Wish {
+            from: wish.from + day * 24 * 60,
+            until: wish.until + day * 24 * 60,
+            ..wish
+        };
+        let wishes: Vec<Wish> = wishes.into_iter().map(later).collect();
+        for part in parts(&wishes) {
+            for (one, moment) in &part {
+                for (other, its) in &part {
+                    let (one, other) = (&wishes[*one as usize], &wishes[*other as usize]);
+                    prop_assert_eq!(one.from < other.until && other.from < one.until, moment == its);
+                }
+            }
+        }
     }
 
     /// The candidates of a wish are all pairs that pass the filters, with their scores, and what is cut off is no better.
