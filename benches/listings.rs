@@ -23,8 +23,9 @@ use linli::clock::Clock;
 use linli::config::Config;
 use linli::db::{Db, DbOptions};
 use linli::exchange::import::{Options, import};
-use linli::listing::finding::{Meaning, Offered, with_meaning};
+use linli::listing::finding::{Offered, with_meaning};
 use linli::listing::matches::{Basis, content, near, worth};
+use linli::listing::meaning::Meaning;
 use linli::taxonomy::{guess, guesser};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 

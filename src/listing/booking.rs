@@ -15,9 +15,9 @@ use sea_orm::{
 };
 use serde_json::json;
 
+use super::check::living;
 use super::domain::BookingStep;
 use super::error::ListingError;
-use super::intake::living;
 use super::opening::{Opening, Schedule};
 use super::service::{By, sees};
 use super::{notice, waitlist};

@@ -9,9 +9,10 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::check::{over_fault, when_faults};
 use super::domain::ListingStep;
 use super::error::ListingError;
-use super::intake::{not_ones_own, over_fault, put_up, record, when_faults};
+use super::intake::{not_ones_own, put_up, record};
 use super::opening::{Opening, Schedule};
 use super::service::{By, allowed, step, take};
 use super::{notice, round, waitlist};

@@ -13,7 +13,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::{ChangeListing, ListingReason, PostListing, PublishListing, ReopenListing};
 use super::error::ListingError;
-use super::finding::{self, AskerMatchView, ListingMatchView, MatchQuery, Matches, Meaning};
+use super::finding;
+use super::match_view::{AskerMatchView, ListingMatchView, MatchQuery, Matches};
+use super::meaning::Meaning;
 use super::opening::{MOST_DAYS, Opening};
 use super::outcome::OutcomeView;
 use super::project::ProjectView;

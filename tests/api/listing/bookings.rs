@@ -227,15 +227,15 @@ both!(changes_respect_what_is_booked, async |app| {
     let id = published(&app, &staff, weekly(&app)).await;
     book(&app, &member, &id, json!({"quantity": 2})).await.expect_status(201);
     let path = format!("/api/v1/listings/{id}");
-    let patch = async |body: Value| app.by(&staff).patch(&path, body).await;
-    patch(json!({"capacity": 1})).await.expect_problem(409, "has_bookings");
-    patch(json!({"period": "day"})).await.expect_problem(409, "has_bookings");
-    patch(json!({"openings": {"weekly": [{"weekday": 2, "from": "09:00", "until": "11:00"}]}}))
+    let changed = async |body: Value| app.by(&staff).patch(&path, body).await;
+    changed(json!({"capacity": 1})).await.expect_problem(409, "has_bookings");
+    changed(json!({"period": "day"})).await.expect_problem(409, "has_bookings");
+    changed(json!({"openings": {"weekly": [{"weekday": 2, "from": "09:00", "until": "11:00"}]}}))
         .await
         .expect_problem(409, "has_bookings");
     let both = json!({"openings": {"weekly": [{"weekday": 1, "from": "09:00", "until": "11:00"}, {"weekday": 2, "from": "09:00", "until": "11:00"}]}});
-    patch(both).await.expect_status(200);
-    patch(json!({"capacity": 5})).await.expect_status(200);
+    changed(both).await.expect_status(200);
+    changed(json!({"capacity": 5})).await.expect_status(200);
     let left = app.by(&member).get(&format!("{path}/openings?until=2026-11-24T00:00:00Z")).await;
     assert_eq!(left.at("/items/0/left"), "3");
     app.by(&staff).post(&format!("{path}/withdrawal"), json!({"reason": "师傅外出"})).await.expect_status(200);

@@ -115,3 +115,28 @@ both!(a_need_finds_what_would_meet_it, async |app| {
     let found = app.by(&staff).get(&format!("/api/v1/listings/{service}/matches")).await.expect_status(200).json();
     assert_eq!((&found["items"][0]["kind"], &found["items"][0]["listing_id"]), (&json!("need"), &json!(need)));
 });
+
+// A merged code is what it became: when it comes in, when it is looked for, and in what was stored before.
+both!(merged_skills_are_one, async |app| {
+    skills(&app).await;
+    let (staff, requester) = (manager(&app).await, app.seed().member().await);
+    let id = published(&app, &staff, with(weekly(&app), json!({"skills": ["S05"]}))).await;
+    let asked = wish(&app, &requester, json!({})).await;
+    let path = format!("/api/v1/wishes/{asked}/listings");
+    assert_eq!(app.by(&requester).get(&path).await.at("/reason"), "no_skill");
+    let merged = code_item::ActiveModel {
+        list: sea_orm::Set("skill".to_owned()),
+        code: sea_orm::Set("S05".to_owned()),
+        merged_into: sea_orm::Set(Some("S01".to_owned())),
+        ..Default::default()
+    };
+    app.state.db.write(async move |txn| sea_orm::ActiveModelTrait::update(merged.clone(), txn).await).await.unwrap();
+    assert_eq!(app.by(&requester).get(&path).await.at("/items/0/listing_id"), id);
+    let found = app.by(&staff).get("/api/v1/listings?skill=S01").await.json();
+    assert_eq!(found["items"][0]["id"], json!(id));
+    let posted = app.by(&staff).post("/api/v1/listings", with(weekly(&app), json!({"skills": ["S05", "S01"]}))).await;
+    assert_eq!(posted.expect_status(201).json()["skills"], json!(["S01"]));
+    let unknown = with(weekly(&app), json!({"skills": ["S01", "S99"]}));
+    let refused = app.by(&staff).post("/api/v1/listings", unknown).await.expect_problem(422, "validation_failed");
+    assert_eq!(refused.at("/errors/0/field"), "skills[1]");
+});

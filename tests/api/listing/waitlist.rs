@@ -49,6 +49,9 @@ both!(who_waits_is_served_in_order, async |app| {
     verify(&app).await;
 });
 
+/// Who has how much, by which booking.
+type Place = (usize, i32, String);
+
 /// What is done next, by whom.
 #[derive(Clone, Copy, Debug)]
 enum Act {
@@ -73,7 +76,7 @@ both!(the_line_keeps_its_order, async |app| {
         let plan = plans.new_tree(&mut runner).unwrap().current();
         let id = published(&app, &staff, with(weekly(&app), json!({"capacity": 4}))).await;
         // Held and waiting, as they should be: who, how much, its booking.
-        let (mut held, mut line): (Vec<(usize, i32, String)>, Vec<(usize, i32, String)>) = (Vec::new(), Vec::new());
+        let (mut held, mut line): (Vec<Place>, Vec<Place>) = (Vec::new(), Vec::new());
         for act in &plan {
             match *act {
                 Act::Book(who, much) => {
@@ -90,7 +93,7 @@ both!(the_line_keeps_its_order, async |app| {
                     if fits { held.push((who, much, answer.id())) } else { line.push((who, much, answer.id())) }
                 }
                 Act::Cancel(who) => {
-                    let mine = |(other, ..): &(usize, i32, String)| *other == who;
+                    let mine = |(other, ..): &Place| *other == who;
                     let Some((_, _, booking)) = held.iter().chain(&line).find(|entry| mine(entry)).cloned() else {
                         continue;
                     };
