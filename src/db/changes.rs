@@ -33,9 +33,14 @@ pub struct Changes {
     pub position: Position,
     /// Each object once.
     pub rows: Vec<Change>,
-    /// Rows that were never seen may have been swept: what is known is to be read anew.
+    /// Rows that were never seen may have been swept, or are too many: what is known is to be read anew.
     pub lost: bool,
 }
+
+/// Rows of one look, at most: who is further behind reads everything anew, by fewer and larger queries.
+const MOST_ROWS: usize = 5_000;
+/// Rows that SQLite sweeps at once, at most: its one writer is everybody's.
+const MOST_SWEPT: i64 = 20_000;
 
 const SQLITE_HERE: &str = "SELECT CAST(COALESCE(MAX(position), 0) AS text) AS here FROM match_change";
 const POSTGRES_HERE: &str = "SELECT CAST(pg_current_snapshot() AS text) AS here";
@@ -43,13 +48,15 @@ const POSTGRES_HERE: &str = "SELECT CAST(pg_current_snapshot() AS text) AS here"
 const SQLITE_SINCE: &str = "SELECT CAST((SELECT COALESCE(MAX(position), 0) FROM match_change) AS text) AS here,
         CAST((SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept) AS bigint) AS swept,
         c.kind AS kind, c.object_id AS object_id
-    FROM (SELECT 1) AS one LEFT JOIN match_change c ON c.district IN (?, '*') AND c.position > CAST(? AS bigint)";
+    FROM (SELECT 1) AS one LEFT JOIN match_change c ON c.district IN (?, '*') AND c.position > CAST(? AS bigint)
+    LIMIT 5000";
 const POSTGRES_SINCE: &str =
     "SELECT CAST(pg_current_snapshot() AS text) AS here, m.swept AS swept, c.kind AS kind, c.object_id AS object_id
     FROM (SELECT COALESCE(MAX(position), 0) AS swept FROM match_mark WHERE swept) m LEFT JOIN match_change c
         ON c.district IN ($1, '*')
         AND c.position >= CAST(CAST(pg_snapshot_xmin(CAST(CAST($2 AS text) AS pg_snapshot)) AS text) AS bigint)
-        AND NOT pg_visible_in_snapshot(CAST(CAST(c.position AS text) AS xid8), CAST(CAST($2 AS text) AS pg_snapshot))";
+        AND NOT pg_visible_in_snapshot(CAST(CAST(c.position AS text) AS xid8), CAST(CAST($2 AS text) AS pg_snapshot))
+    LIMIT 5000";
 
 impl Position {
     /// Everything below this number has been seen.
@@ -91,7 +98,8 @@ impl Db {
         }
         rows.sort_unstable();
         rows.dedup();
-        Ok(Changes { position: next, rows, lost: position.floor(backend)? < swept })
+        let lost = position.floor(backend)? < swept || found.len() >= MOST_ROWS;
+        Ok(Changes { position: next, rows, lost })
     }
 }
 
@@ -124,9 +132,15 @@ pub async fn sweep_changes(db: &impl ConnectionTrait, keep: TimeDelta, now: Date
     run(insert, vec![now.into(), mark.into()]).await?;
     let old = now - keep;
     run("UPDATE match_mark SET swept = TRUE WHERE marked_at <= ?", vec![old.into()]).await?;
-    let sweep =
-        "DELETE FROM match_change WHERE position < (SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept)";
-    let swept = run(sweep, Vec::new()).await?.rows_affected();
+    let mark = "SELECT COALESCE(MAX(position), 0) FROM match_mark WHERE swept";
+    let sweep = match backend {
+        DbBackend::Postgres => format!("DELETE FROM match_change WHERE position < ({mark})"),
+        _ => format!(
+            "DELETE FROM match_change WHERE position < ({mark})
+             AND position < (SELECT MIN(position) FROM match_change) + {MOST_SWEPT}"
+        ),
+    };
+    let swept = run(&sweep, Vec::new()).await?.rows_affected();
     let forget =
         "DELETE FROM match_mark WHERE swept AND marked_at < (SELECT MAX(marked_at) FROM match_mark WHERE swept)";
     run(forget, Vec::new()).await?;
@@ -135,15 +149,7 @@ pub async fn sweep_changes(db: &impl ConnectionTrait, keep: TimeDelta, now: Date
 
 /// With PostgreSQL's places for values.
 fn numbered(sql: &str) -> String {
-    let mut text = String::with_capacity(sql.len() + 8);
-    let mut number = 0;
-    for letter in sql.chars() {
-        if letter == '?' {
-            number += 1;
-            text.push_str(&format!("${number}"));
-        } else {
-            text.push(letter);
-        }
-    }
-    text
+    let mut parts = sql.split('?');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.zip(1..).fold(first, |text, (part, number)| format!("{text}${number}{part}"))
 }

@@ -110,7 +110,7 @@ impl Crowd {
     pub fn leave(&mut self, who: u32) {
         let Some(volunteer) = self.volunteers.get_mut(at(who)).and_then(Option::take) else { return };
         self.classes.leave(self.class[at(who)]);
-        strike(&mut self.grid, &volunteer.place.community, who);
+        strike(&mut self.grid, volunteer.place.community, who);
         for skill in &volunteer.skills {
             if let Some(held_by) = self.by_skill.get_mut(skill) {
                 held_by.retain(|other| *other != who);
@@ -153,9 +153,9 @@ impl Crowd {
         let mut search =
             Search { crowd: self, wish, times: vec![UNKNOWN; self.classes.spans.len()], found: Vec::new() };
         if wish.skills.is_empty() {
-            search.nearest(limit)
+            search.nearest(limit);
         } else {
-            search.skilled()
+            search.skilled();
         }
         let mut found = search.found;
         if found.len() > limit {
@@ -258,11 +258,11 @@ impl Search<'_> {
 }
 
 /// Takes a number off a list, and the list away where it was the last.
-fn strike(lists: &mut BTreeMap<u64, Vec<u32>>, key: &u64, who: u32) {
-    if let Some(list) = lists.get_mut(key) {
+fn strike(lists: &mut BTreeMap<u64, Vec<u32>>, key: u64, who: u32) {
+    if let Some(list) = lists.get_mut(&key) {
         list.retain(|other| *other != who);
         if list.is_empty() {
-            lists.remove(key);
+            lists.remove(&key);
         }
     }
 }

@@ -37,7 +37,7 @@ const JOB: &str = "recommendation_digest";
 pub async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
     let now = state.clock.now();
     let [weekday, hour] = setting::numbers(state.db.read(), [WEEKDAY, HOUR]).await?;
-    let Some((day, due)) = due(&state.calendar, weekday, hour, now) else { return Ok(0) };
+    let Some((day, due)) = due(state.calendar, weekday, hour, now) else { return Ok(0) };
     let done = job_run::Entity::find_by_id((JOB.to_owned(), day.to_string()));
     if done.exists(state.db.read()).await? {
         return Ok(0);
@@ -64,7 +64,7 @@ pub async fn run(state: &AppState, _: &Lease) -> Result<u64, JobError> {
 }
 
 /// The day of this week's digest and its instant, where that was not long ago.
-fn due(calendar: &Calendar, weekday: i64, hour: i64, now: DateTime<Utc>) -> Option<(NaiveDate, DateTime<Utc>)> {
+fn due(calendar: Calendar, weekday: i64, hour: i64, now: DateTime<Utc>) -> Option<(NaiveDate, DateTime<Utc>)> {
     let today = calendar.day_of(now);
     let after_monday = u64::try_from(weekday.checked_sub(1)?).ok()?;
     let monday = today.checked_sub_days(Days::new(u64::from(today.weekday().num_days_from_monday())))?;
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_digest_is_due_on_its_day_from_its_hour_on() {
         let calendar = Calendar::new(chrono_tz::Asia::Shanghai);
-        let due = |weekday, hour, now| due(&calendar, weekday, hour, at(now)).map(|(day, _)| day.to_string());
+        let due = |weekday, hour, now| due(calendar, weekday, hour, at(now)).map(|(day, _)| day.to_string());
         // A Monday: nine in Shanghai is one o'clock.
         assert_eq!(due(1, 9, "2026-11-23T00:59:59Z"), None);
         assert_eq!(due(1, 9, "2026-11-23T01:00:00Z").as_deref(), Some("2026-11-23"));

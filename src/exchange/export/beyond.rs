@@ -1,7 +1,7 @@
 //! What a data set has no table for: told, so that nobody takes a set for a backup.
 
 use entity::code_item::{self, Privacy};
-use entity::{assignment, guess_word, merit, offer, offer_policy, photo, qualification, wish_hazard};
+use entity::{assignment, guess_word, member, merit, offer, offer_policy, photo, qualification, wish_hazard};
 use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
@@ -10,6 +10,7 @@ use super::{Export, ExportError};
 impl Export<'_> {
     /// Counts what stays behind, table by table.
     pub(super) async fn beyond(&mut self) -> Result<(), ExportError> {
+        let paused = member::Entity::find().filter(member::Column::OffersPaused.eq(true));
         let counts = [
             ("捐赠、事件与家庭评分", "积分分录已导出", merit::Entity::find().count(self.db).await?),
             ("批量派单方案", "派单结果在认领中", assignment::Entity::find().count(self.db).await?),

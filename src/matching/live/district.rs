@@ -95,7 +95,7 @@ impl District {
     }
 
     /// Puts somebody in, in the place of what was known of them.
-    pub(super) fn put_member(&mut self, facts: &MemberFacts, keys: &Keys, calendar: &Calendar) {
+    pub(super) fn put_member(&mut self, facts: &MemberFacts, keys: &Keys, calendar: Calendar) {
         let Some(row) = &facts.row else { return };
         self.remove_member(row.id);
         let Some(place) = row.region_code.as_deref().and_then(Place::within) else { return };
@@ -125,7 +125,7 @@ impl District {
         }
     }
 
-    fn limits(&mut self, id: MemberId, facts: &MemberFacts, calendar: &Calendar) -> Limits {
+    fn limits(&mut self, id: MemberId, facts: &MemberFacts, calendar: Calendar) -> Limits {
         let row = facts.row.as_ref();
         let hours = row.and_then(|row| row.max_hours_week).filter(|hours| *hours > 0);
         let mut proofs = Vec::with_capacity(facts.proofs.len());
@@ -164,7 +164,7 @@ impl District {
     }
 
     /// Puts a task in, in the place of what was known of it.
-    pub(super) fn put_task(&mut self, facts: &TaskFacts, keys: &Keys, calendar: &Calendar) {
+    pub(super) fn put_task(&mut self, facts: &TaskFacts, keys: &Keys, calendar: Calendar) {
         let row = &facts.row;
         let Some(place) = Place::within(&row.region_code) else { return };
         let (from, until) = local_span(calendar, row.window_from, row.window_until);
@@ -194,7 +194,7 @@ impl District {
         self.tasks.insert(row.id, open);
     }
 
-    fn demands(&mut self, facts: &TaskFacts, calendar: &Calendar) -> Demands {
+    fn demands(&mut self, facts: &TaskFacts, calendar: Calendar) -> Demands {
         // A window that ends with a midnight ends on the day before it.
         let last = calendar.day_of(facts.row.window_until - chrono::TimeDelta::microseconds(1));
         let hazards: Vec<_> = facts.hazards.iter().map(|code| self.codes.hazard(code)).collect();
@@ -276,7 +276,7 @@ fn day_number(day: NaiveDate) -> i32 {
 }
 
 /// Minutes since 1970-01-01 as the wall clock shows them; at least one, also where clocks are put back.
-pub(super) fn local_span(calendar: &Calendar, from: DateTime<Utc>, until: DateTime<Utc>) -> (i64, i64) {
+pub(super) fn local_span(calendar: Calendar, from: DateTime<Utc>, until: DateTime<Utc>) -> (i64, i64) {
     let minute = |at: DateTime<Utc>| calendar.local(at).and_utc().timestamp().div_euclid(60);
     let from = minute(from);
     (from, minute(until).max(from + 1))

@@ -167,10 +167,10 @@ impl Live {
         let members = load::members(db.read(), &subtree, Which::All, now).await?;
         let tasks = load::tasks(db.read(), &subtree, Which::All, now).await?;
         for facts in members.values() {
-            district.put_member(facts, &self.0.keys, &self.0.calendar);
+            district.put_member(facts, &self.0.keys, self.0.calendar);
         }
         for facts in &tasks {
-            district.put_task(facts, &self.0.keys, &self.0.calendar);
+            district.put_task(facts, &self.0.keys, self.0.calendar);
         }
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (volunteers, tasks) = (members.len(), tasks.len());
@@ -193,7 +193,7 @@ impl Live {
         };
         for id in members {
             match found.get(&id) {
-                Some(facts) => district.put_member(facts, &self.0.keys, &self.0.calendar),
+                Some(facts) => district.put_member(facts, &self.0.keys, self.0.calendar),
                 None => district.remove_member(id),
             }
         }
@@ -201,7 +201,7 @@ impl Live {
             district.tasks.remove(&id);
         }
         for facts in &open {
-            district.put_task(facts, &self.0.keys, &self.0.calendar);
+            district.put_task(facts, &self.0.keys, self.0.calendar);
         }
         district.forget_past(now);
         Ok(())

@@ -258,3 +258,30 @@ both!(claims_of_gone_members_do_no_harm, async |app| {
     change(&app, gone).await;
     assert_eq!(matches(&app, &manager, task).await["reason"]["code"], "no_volunteers");
 });
+
+both!(who_is_far_behind_reads_everything_anew, async |app| {
+    let other = app.second_node().await;
+    let manager = app.seed().staff(Role::Manager).await;
+    let who = helper(&app, COMMUNITY).await;
+    let task = work().open(&app).await;
+    assert_eq!(fits(&app, &other, &manager, task).await, 1);
+    let flood = match app.database.backend() {
+        Backend::Sqlite => {
+            "INSERT INTO match_change (district, kind, object_id)
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 6000)
+             SELECT '130302', 'member', randomblob(16) FROM n"
+        }
+        Backend::Postgres => {
+            "INSERT INTO match_change (position, district, kind, object_id)
+             SELECT match_here(), '130302', 'member', gen_random_uuid() FROM generate_series(1, 6000)"
+        }
+    };
+    let db = app.database.connect().await;
+    db.execute_unprepared(flood).await.unwrap();
+    db.close().await.unwrap();
+    // It comes behind what one look shows.
+    change(&app, member::ActiveModel { id: Set(who.id), offers_paused: Set(true), ..Default::default() }).await;
+    assert_eq!(fits(&app, &other, &manager, task).await, 0);
+    change(&app, member::ActiveModel { id: Set(who.id), offers_paused: Set(false), ..Default::default() }).await;
+    assert_eq!(fits(&app, &other, &manager, task).await, 1);
+});
