@@ -127,7 +127,7 @@ fn reference(wish: &Wish, volunteer: &Volunteer, by_themselves: bool) -> Option<
     let fits = (wish.skills.is_empty() || held > 0) && 2 * free >= need;
     let none = Limits::default();
     let limits = volunteer.limits.as_deref().unwrap_or(&none);
-    let allows = !(limits.paused && !by_themselves)
+    let allows = (by_themselves || !limits.paused)
         && limits.busy.iter().all(|busy| !busy.blocks || busy.until <= wish.from || wish.until <= busy.from)
         && limits.week_minutes.is_none_or(|most| {
             let week = |minute: i64| (minute - MONDAY).div_euclid(7 * DAY);
