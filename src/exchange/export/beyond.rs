@@ -16,6 +16,7 @@ impl Export<'_> {
             ("批量派单方案", "派单结果在认领中", assignment::Entity::find().count(self.db).await?),
             ("自动派单规则", "请在新实例中重新设置", offer_policy::Entity::find().count(self.db).await?),
             ("派单依据（得分与因素）", "仅供核对当时的派单", offer::Entity::find().count(self.db).await?),
+            ("暂停接单的居民", "数据集没有这一列", paused.count(self.db).await?),
             ("照片", "数据集不含照片", photo::Entity::find().count(self.db).await?),
             ("资质、培训与保险", "数据集没有这张表", qualification::Entity::find().count(self.db).await?),
             ("心愿的危险类型", "数据集没有这一列", wish_hazard::Entity::find().count(self.db).await?),

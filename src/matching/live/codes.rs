@@ -44,7 +44,7 @@ impl Codes {
         for row in &rows {
             match row.list.as_str() {
                 "skill" if row.licence && row.merged_into.is_none() => {
-                    codes.licensed.push(codes.skills.canonical(&row.code).to_owned())
+                    codes.licensed.push(codes.skills.canonical(&row.code).to_owned());
                 }
                 "special_group" => {
                     codes.groups.insert(row.code.clone(), row.priority);
