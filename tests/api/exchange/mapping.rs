@@ -32,6 +32,8 @@ async fn third_party_files(backend: Backend) {
     assert_eq!(counts(&nyc, "codes"), [77, 0, 77, 0], "Do-it's again");
     assert_eq!(counts(&nyc, "units"), [261, 256, 0, 5]);
     assert_eq!(counts(&nyc, "wishes"), [665, 658, 0, 7]);
+    assert_eq!(counts(&nyc, "listings"), [665, 650, 0, 15]);
+    assert_eq!(nyc["tables"]["listings"]["reasons"]["unknown_unit"]["count"], 8);
     let reasons = &nyc["tables"]["wishes"]["reasons"];
     let file = "nyc_volunteer_opportunities_2011.csv";
     assert_eq!(reasons["missing_field"]["count"], 6);
