@@ -13,6 +13,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -24,8 +25,10 @@ use support::wire::Wire;
 use support::{Database, Place, Server, figure, number, option};
 
 const CITY: &str = "130200";
-/// Members that ask.
+/// Members that ask, at most.
 const ASKING: usize = 2_000;
+/// Of so many communities the members of one ask.
+const EVERY: usize = 15;
 const MOST_MEDIAN: f64 = 4.0;
 const MOST_P99: f64 = 10.0;
 const MOST_MIB: u64 = 600;
@@ -61,7 +64,10 @@ async fn run(database: Database, set: &Path) -> bool {
     let shift_to = (Utc::now() + TimeDelta::weeks(weeks)).date_naive().to_string();
     place.linli(&["import", &set.display().to_string(), "--shift-to", &shift_to], "");
     let manager = place.staff("matching", "manager", CITY);
-    let tokens = place.tokens(&["token", "members", "--limit", &ASKING.to_string()]);
+    let mut tokens = Vec::new();
+    for community in communities(set) {
+        tokens.extend(place.tokens(&["token", "members", "--region", &community, "--limit", "1000"]));
+    }
     let server = Server::start(&place).await;
     let wire = Arc::new(Wire::new(server.port));
     let tasks = open_tasks(&wire, &manager).await;
@@ -99,6 +105,14 @@ async fn run(database: Database, set: &Path) -> bool {
     held
 }
 
+/// Some communities in which members live, from all over the city. Whose ids come first in a set are residents who do not volunteer.
+fn communities(set: &Path) -> Vec<String> {
+    let mut rows = csv::Reader::from_path(set.join("members.csv")).expect("the members");
+    let column = rows.headers().unwrap().iter().position(|name| name == "region_code").expect("where they live");
+    let all: BTreeSet<String> = rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
+    all.into_iter().step_by(EVERY).collect()
+}
+
 /// Ids of all open tasks.
 async fn open_tasks(wire: &Wire, manager: &str) -> Vec<String> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
@@ -123,6 +137,9 @@ async fn volunteers(wire: &Wire, tokens: Vec<(String, String)>) -> Vec<String> {
         let answer = wire.get("/api/v1/me/recommendations?limit=1", &token).await.expect("an answer");
         if answer.status == 200 && answer.json()["items"].as_array().is_some_and(|items| !items.is_empty()) {
             found.push(token);
+        }
+        if found.len() == ASKING {
+            break;
         }
     }
     assert!(!found.is_empty(), "nobody is recommended anything");

@@ -59,6 +59,9 @@ const MEMBER: &[&str] = &[
     "merged_into",
 ];
 
+/// Whoever is there from the beginning with a home and a facet, as imports have them.
+const MAY_CLAIM: &str = "NEW.region_code IS NOT NULL AND (NEW.is_volunteer OR NEW.is_party_member)";
+
 /// All that a task is matched by or shown as.
 const TASK: &[&str] = &[
     "region_code",
@@ -136,6 +139,10 @@ fn sqlite_triggers() -> Vec<String> {
     let mut triggers = vec![
         update("match_member_update", "member", MEMBER, &of_row("member")),
         update("match_task_update", "task", TASK, &of_row("task")),
+        format!(
+            "CREATE TRIGGER match_member_insert AFTER INSERT ON member WHEN {MAY_CLAIM}
+             BEGIN {note} VALUES (substr(NEW.region_code, 1, 6), 'member', NEW.id); END"
+        ),
         format!(
             "CREATE TRIGGER match_task_insert AFTER INSERT ON task
              BEGIN {note} VALUES (substr(NEW.region_code, 1, 6), 'task', NEW.id); END"
@@ -231,6 +238,10 @@ fn postgres_triggers() -> Vec<String> {
     let mut triggers = vec![
         update("match_member_update", "member", MEMBER, "match_row('member')"),
         update("match_task_update", "task", TASK, "match_row('task')"),
+        format!(
+            "CREATE TRIGGER match_member_insert AFTER INSERT ON member FOR EACH ROW WHEN ({MAY_CLAIM})
+             EXECUTE FUNCTION match_row('member')"
+        ),
         insert("match_task_insert", "task", "match_row('task')"),
         update("match_claim_update", "claim", CLAIM, "match_claim()"),
         insert("match_claim_insert", "claim", "match_claim()"),
@@ -255,6 +266,7 @@ fn postgres_triggers() -> Vec<String> {
 /// Each trigger with its table.
 fn trigger_names() -> Vec<(String, &'static str)> {
     let mut names: Vec<(String, &str)> = [
+        ("match_member_insert", "member"),
         ("match_member_update", "member"),
         ("match_task_update", "task"),
         ("match_task_insert", "task"),

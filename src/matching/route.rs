@@ -130,11 +130,9 @@ async fn get_matches(
     let district = current(&state, &region).await?;
     let found = district.candidates(task.id, limit, now);
     if found.is_empty() {
-        let why = district.why_nobody(task.id, now);
-        drop(district);
-        let reason = match why {
+        let reason = match district.why_nobody(task.id, now) {
             None => closed(),
-            Some(why) => nobody(&state, &region, why).await?,
+            Some(why) => nobody(district.never_free(), why),
         };
         return Ok(web::Json(empty(reason)));
     }
@@ -207,8 +205,7 @@ async fn names(
     Ok(rows.into_iter().map(|(id, reference, name)| (id, (reference, name))).collect())
 }
 
-async fn nobody(state: &AppState, region: &RegionCode, why: Why) -> Result<Reason, Problem> {
-    let without = state.matching.never_free(&state.db, region).await.map_err(|_| Problem::unavailable())?;
+fn nobody(without: u64, why: Why) -> Reason {
     let (code, detail) = match why.furthest() {
         None if without == 0 => ("no_volunteers", "本区还没有志愿者，请先发动登记"),
         None => ("no_availability", "本区志愿者都没有填写空闲时段，请提醒他们在个人资料中填写"),
@@ -224,7 +221,7 @@ async fn nobody(state: &AppState, region: &RegionCode, why: Why) -> Result<Reaso
         Some(Barrier::Hours) => ("weekly_hours_used", "符合条件的志愿者本周服务时间都已排满，请改到下周或另行动员"),
         Some(Barrier::Answered) => ("all_asked_already", "符合条件的志愿者都已问过或已认领，请扩大招募或调整任务"),
     };
-    Ok(Reason { without_availability: Some(without), ..Reason::new(code, detail, why) })
+    Reason { without_availability: Some(without), ..Reason::new(code, detail, why) }
 }
 
 fn nothing(why: Option<Why>) -> Reason {

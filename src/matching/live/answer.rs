@@ -160,6 +160,11 @@ impl District {
         Some(Why { looked_at, left_out: self.crowd.left_out(&open.wish) })
     }
 
+    /// How many may claim but never said when they are free: they cannot be matched.
+    pub fn never_free(&self) -> u64 {
+        self.silent.len() as u64
+    }
+
     /// Whether somebody can be matched at all: may claim, and says when they are free.
     pub fn knows(&self, member: MemberId) -> bool {
         self.numbers.contains_key(&member)

@@ -1,6 +1,6 @@
 //! What a node knows of one district: its volunteers and the tasks that may be claimed, as the pure engine takes them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -29,6 +29,8 @@ pub struct District {
     pub(super) codes: Codes,
     pub(super) crowd: Crowd,
     pub(super) numbers: HashMap<MemberId, u32>,
+    /// Who may claim but never said when they are free: they cannot be matched, and are counted where nobody is found.
+    pub(super) silent: HashSet<MemberId>,
     /// By volunteer's number; what those who left had stays until somebody takes the place.
     pub(super) standing: Vec<Standing>,
     pub(super) tasks: HashMap<TaskId, Open>,
@@ -79,6 +81,7 @@ impl District {
             codes,
             crowd: Crowd::default(),
             numbers: HashMap::new(),
+            silent: HashSet::new(),
             standing: Vec::new(),
             tasks: HashMap::new(),
         }
@@ -120,6 +123,7 @@ impl District {
 
     /// Takes somebody out.
     pub(super) fn remove_member(&mut self, id: MemberId) {
+        self.silent.remove(&id);
         if let Some(who) = self.numbers.remove(&id) {
             self.crowd.leave(who);
         }

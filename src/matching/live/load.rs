@@ -291,12 +291,21 @@ fn alive(district: &Subtree, which: Which<'_, TaskId>, now: DateTime<Utc>) -> Co
     }
 }
 
-/// How many may claim but never said when they are free.
+/// Who may claim but never said when they are free.
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn never_free(db: &impl ConnectionTrait, district: &Subtree) -> Result<u64, DbErr> {
-    use sea_orm::PaginatorTrait as _;
-    let free = Expr::exists(free_sometime());
-    member::Entity::find().filter(may_claim(district, Which::All)).filter(free.not()).count(db).await
+pub(super) async fn silent(
+    db: &impl ConnectionTrait,
+    district: &Subtree,
+    which: Which<'_, MemberId>,
+) -> Result<Vec<MemberId>, DbErr> {
+    member::Entity::find()
+        .select_only()
+        .column(member::Column::Id)
+        .filter(may_claim(district, which))
+        .filter(Expr::exists(free_sometime()).not())
+        .into_tuple()
+        .all(db)
+        .await
 }

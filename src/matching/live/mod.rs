@@ -120,14 +120,6 @@ impl Live {
         }
     }
 
-    /// How many of the district's members may claim but never said when they are free: they cannot be matched.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn never_free(&self, db: &Db, region: &RegionCode) -> Result<u64, DbErr> {
-        load::never_free(db.read(), &region.district().subtree()).await
-    }
-
     fn slot(&self, district: &RegionCode) -> Slot {
         let mut districts = self.0.districts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(districts.entry(district.to_string()).or_default())
@@ -166,6 +158,7 @@ impl Live {
         let mut district = District::new(position, Codes::read(db.read()).await?);
         let members = load::members(db.read(), &subtree, Which::All, now).await?;
         let tasks = load::tasks(db.read(), &subtree, Which::All, now).await?;
+        district.silent = load::silent(db.read(), &subtree, Which::All).await?.into_iter().collect();
         for facts in members.values() {
             district.put_member(facts, &self.0.keys, self.0.calendar);
         }
@@ -183,9 +176,12 @@ impl Live {
         let members: Vec<MemberId> = ids(rows, "member");
         let tasks: Vec<TaskId> = ids(rows, "task");
         let (subtree, now) = (code.subtree(), self.0.clock.now());
-        let found = match members.as_slice() {
-            [] => HashMap::new(),
-            ids => load::members(db.lookup(), &subtree, Which::These(ids), now).await?,
+        let (found, silent) = match members.as_slice() {
+            [] => (HashMap::new(), Vec::new()),
+            ids => {
+                let found = load::members(db.lookup(), &subtree, Which::These(ids), now).await?;
+                (found, load::silent(db.lookup(), &subtree, Which::These(ids)).await?)
+            }
         };
         let open = match tasks.as_slice() {
             [] => Vec::new(),
@@ -197,6 +193,7 @@ impl Live {
                 None => district.remove_member(id),
             }
         }
+        district.silent.extend(silent);
         for id in tasks {
             district.tasks.remove(&id);
         }
