@@ -55,5 +55,7 @@ fn write(path: &std::path::Path, input: &Assignment, plan: &[Pair]) -> std::io::
         let (wish, member) = (&input.wish_ids[at(pair.wish)], &input.member_ids[at(pair.volunteer)]);
         out.write([wish.as_str(), member, &pair.score.to_string()])?;
     }
-    out.finish()?.sync_all()
+    let file = out.finish()?;
+    // A pipe or a device keeps nothing that could be synchronised.
+    if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) }
 }

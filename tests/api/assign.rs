@@ -55,6 +55,13 @@ fn the_reference_case_reaches_its_best_value() {
 }
 
 #[test]
+fn a_plan_may_be_written_to_a_device() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/match_example");
+    let output = assign(&example.join("wishes.csv"), &example.join("volunteers.csv"), Some(Path::new("/dev/null")));
+    expect_exit(output, 0);
+}
+
+#[test]
 fn nobody_and_nothing_are_no_mistakes() {
     let wish = "W1,130202001001,,2024-04-01 09:00,2024-04-01 10:00,2\n";
     let never = "V1,130202001001,S01,,3\nV2,130202001001,S01,1@08:00-12:00,0\n";
